@@ -42,6 +42,10 @@ const (
 	Delete Op = "delete" // the record is gone: a tombstone, or a proof by ID
 	Moved  Op = "moved"  // the ID now lives under another key
 	Touch  Op = "touch"  // same values as before, seen again for a reason
+
+	// Missing: a proven sweep did not show it, and no read by ID has proven that
+	// it is gone. It makes the key unknown; it deletes nothing.
+	Missing Op = "missing"
 )
 
 // Columns that every batch of observations carries before its declared fields,
