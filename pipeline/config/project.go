@@ -17,6 +17,8 @@ type Position struct {
 type Expr struct {
 	SQL string
 	At  Position
+
+	lines []Position // of a block text: where each line begins
 }
 
 // Template is text with {{ places }}, with its place for messages.
