@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/trueup-data/trueup/pipeline/fault"
@@ -57,7 +58,7 @@ func CheckKey(key string) error {
 		reason = fmt.Sprintf("it is longer than %d bytes", maxKeyBytes)
 	case !utf8.ValidString(key):
 		reason = "it is not UTF-8"
-	case strings.ContainsAny(key, "\\\x00\r\n"):
+	case strings.Contains(key, "\\") || strings.ContainsFunc(key, unicode.IsControl):
 		reason = "it holds a backslash or a control character"
 	default:
 		reason = checkParts(key)

@@ -1,0 +1,34 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/trueup-data/trueup/pipeline/fault"
+)
+
+// Log writes one line per call of s: at debug level when it was answered, also
+// by a lost race or "does not exist", and as a warning when it failed. Contents
+// are never logged.
+func Log(s Store, log *slog.Logger) Store {
+	return &observed{Store: s, tell: func(ctx context.Context, c call) {
+		level := slog.LevelDebug
+		attrs := []slog.Attr{slog.String("op", c.op), slog.String("key", c.key)}
+		if c.read > 0 {
+			attrs = append(attrs, slog.Int64("bytes_read", c.read))
+		}
+		if c.written > 0 {
+			attrs = append(attrs, slog.Int64("bytes_written", c.written))
+		}
+		if c.objects > 0 {
+			attrs = append(attrs, slog.Int64("objects", c.objects))
+		}
+		if c.err != nil {
+			attrs = append(attrs, slog.String("kind", fault.KindOf(c.err).String()), slog.String("error", c.err.Error()))
+			if !answered(c.err) {
+				level = slog.LevelWarn
+			}
+		}
+		log.LogAttrs(ctx, level, "store", attrs...)
+	}}
+}
