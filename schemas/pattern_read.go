@@ -125,7 +125,7 @@ func (c *clock) check() error {
 }
 
 // digits reads a number of least to most digits.
-func digits(s string, least, most int, what string) (n int, rest string, err error) {
+func digits[T string | []byte](s T, least, most int, what string) (n int, rest T, err error) {
 	i := 0
 	for i < len(s) && i < most && s[i] >= '0' && s[i] <= '9' {
 		n = n*10 + int(s[i]-'0')
@@ -169,25 +169,31 @@ func monthName(s string, long bool) (month int, rest string, err error) {
 }
 
 // offset reads Z, +01:00, +0100 or +01, as seconds east of UTC.
-func offset(s string) (east int, rest string, err error) {
-	if s != "" && (s[0] == 'Z' || s[0] == 'z') {
+func offset[T string | []byte](s T) (east int, rest T, err error) {
+	if len(s) == 0 {
+		return 0, s, fmt.Errorf("the offset from UTC is missing")
+	}
+	if s[0] == 'Z' || s[0] == 'z' {
 		return 0, s[1:], nil
 	}
-	if s == "" || s[0] != '+' && s[0] != '-' {
+	if s[0] != '+' && s[0] != '-' {
 		return 0, s, fmt.Errorf("the offset from UTC is missing")
 	}
 	hours, rest, err := digits(s[1:], 2, 2, "offset")
 	if err != nil {
 		return 0, s, err
 	}
-	minutes := 0
-	if tail := strings.TrimPrefix(rest, ":"); tail != rest || len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9' {
-		if minutes, rest, err = digits(tail, 2, 2, "offset's minutes"); err != nil {
+	minutes, colon := 0, 0
+	if len(rest) > 0 && rest[0] == ':' {
+		colon = 1
+	}
+	if colon == 1 || len(rest) > 0 && rest[0]-'0' <= 9 {
+		if minutes, rest, err = digits(rest[colon:], 2, 2, "offset's minutes"); err != nil {
 			return 0, s, err
 		}
 	}
 	if hours > 23 || minutes > 59 {
-		return 0, s, fmt.Errorf("there is no offset %s", s)
+		return 0, s, fmt.Errorf("there is no offset of %d:%02d", hours, minutes)
 	}
 	east = hours*3600 + minutes*60
 	if s[0] == '-' {

@@ -77,21 +77,3 @@ func appendPadded(dst []byte, n int64, width int) []byte {
 }
 
 const zeros = "0000000000000000000000000000000000000000"
-
-// holds reports whether writing by the pattern keeps all of t: a pattern without
-// seconds, or with a year of two digits, loses what does not fit.
-func (p *pattern) holds(t time.Time, kind Kind) bool {
-	text := string(p.appendTo(nil, t))
-	c, err := p.read(text)
-	if err != nil {
-		return false
-	}
-	if p.has('s') {
-		return time.Unix(c.epoch, int64(c.micro)*1000).Equal(t)
-	}
-	if kind == Time {
-		c.year, c.month, c.day = t.Year(), int(t.Month()), t.Day()
-	}
-	back := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, c.micro*1000, t.Location())
-	return back.Equal(t) || p.has('z') && back.Add(-time.Duration(c.offset)*time.Second).Equal(t)
-}
