@@ -1,0 +1,19 @@
+-- Which keys are looked at: those that said something since the watermark,
+-- those with work under way, those whose listings have just settled, those that
+-- changed while a system was away, and all of them after the project file changed.
+CREATE OR REPLACE TEMP TABLE candidate AS
+SELECT _khash, _key FROM in_since
+UNION
+SELECT _khash, _key FROM in_changes WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt')
+UNION
+SELECT c._khash, c._key FROM in_journal j JOIN in_changes c USING (change) WHERE j.kind <> 'intent'
+UNION
+SELECT c._khash, c._key FROM in_changes c JOIN p_system s USING (system), p_run r
+WHERE c.state = 'applied' AND s.settle_us > 0 AND epoch_us(c.at) >= r.last_at_us - s.settle_us
+UNION
+SELECT x._khash, x._key FROM in_crosswalk x JOIN p_system s USING (system), p_run r
+WHERE x.state IN ('gone', 'deleted') AND s.settle_us > 0 AND epoch_us(x.at) >= r.last_at_us - s.settle_us
+UNION
+SELECT _khash, _key FROM in_golden_behind
+UNION
+SELECT _khash, _key FROM in_everything, p_run r WHERE r.everything;

@@ -1,0 +1,115 @@
+-- The outcomes of our own writes, taken in before anything new is judged.
+
+-- What golden has a base for: the mapped fields of every system that holds the
+-- key. Only what differs from golden is stored beside it.
+CREATE OR REPLACE TEMP TABLE base0 AS
+SELECT b._key, b.system, m.field,
+       coalesce(b.fields[m.field].state, g.state) AS state,
+       CASE WHEN b.fields[m.field].state IS NULL THEN g.value ELSE b.fields[m.field].value END AS value
+FROM base_record0 b
+JOIN p_maps m USING (system)
+JOIN golden0 g ON g._key = b._key AND g.field = m.field;
+
+-- What the answers to done writes showed of the record, each judged as an
+-- observation of the moment when the write was asked for.
+CREATE OR REPLACE TEMP TABLE taught AS
+SELECT o._key, o.system, o.change, o.op, o.outcome, o.at_us, a.id, a.hash, a.etag, a.version
+FROM outcome o
+JOIN golden_record0 g USING (_key)
+JOIN answer a ON a._key = o._key AND a.system = o.system AND a.change = o.change
+LEFT JOIN base_record0 b ON b._key = o._key AND b.system = o.system
+WHERE o.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept')
+  AND (o.op = 'create' OR o.op = 'update' AND b.id = a.id);
+
+-- Records that we deleted: as if the system had never held them.
+CREATE OR REPLACE TEMP TABLE undone AS
+SELECT _key, system, id, at_us FROM outcome
+WHERE op = 'delete' AND outcome IN ('applied', 'applied_partly', 'already_true');
+
+CREATE OR REPLACE TEMP TABLE base_record1 AS
+SELECT _key, system, id, hash, etag, version FROM taught
+UNION ALL
+SELECT b._key, b.system, b.id, b.hash, b.etag, b.version
+FROM base_record0 b
+LEFT JOIN taught t ON t._key = b._key AND t.system = b.system
+LEFT JOIN undone u ON u._key = b._key AND u.system = b.system AND u.id = b.id
+WHERE t._key IS NULL AND u._key IS NULL;
+
+-- Entity fields that a write touched: their mapping reads a column that was sent and taken.
+CREATE OR REPLACE TEMP TABLE sent_field AS
+SELECT DISTINCT c._key, c.system, r.field
+FROM outcome_column c
+JOIN p_reads r ON r.system = c.system AND r.col = c.col
+WHERE c.op = 'update' AND c.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept');
+
+-- The answer to a create is base for all its fields; the answer to an update
+-- for those that were sent. A null is base only where golden had been cleared.
+CREATE OR REPLACE TEMP TABLE base1 AS
+SELECT r._key, r.system, m.field,
+       CASE WHEN t.op = 'create' AND (a.state = 'value' OR a.state = 'null' AND g.state = 'null') THEN a.state
+            WHEN t.op = 'create' THEN 'unset'
+            WHEN t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN a.state
+            ELSE b.state END AS state,
+       CASE WHEN t.op = 'create' AND a.state = 'value' THEN a.value
+            WHEN t.op = 'create' THEN NULL
+            WHEN t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN a.value
+            ELSE b.value END AS value
+FROM base_record1 r
+JOIN p_maps m USING (system)
+LEFT JOIN base0 b ON b._key = r._key AND b.system = r.system AND b.field = m.field
+LEFT JOIN taught t ON t._key = r._key AND t.system = r.system
+LEFT JOIN answer_field a ON a._key = r._key AND a.system = r.system AND a.change = t.change AND a.field = m.field
+LEFT JOIN sent_field s ON s._key = r._key AND s.system = r.system AND s.field = m.field
+LEFT JOIN golden0 g ON g._key = r._key AND g.field = m.field;
+
+-- What we did not send are the system's defaults: golden takes them where it has nothing.
+CREATE OR REPLACE TEMP TABLE golden1 AS
+WITH defaults AS (
+    SELECT t._key, a.field, a.system, a.value
+    FROM taught t
+    JOIN answer_field a ON a._key = t._key AND a.system = t.system AND a.change = t.change
+    JOIN p_system s ON s.system = t.system
+    WHERE t.op = 'create' AND a.state = 'value'
+    QUALIFY row_number() OVER (PARTITION BY t._key, a.field ORDER BY s.ord) = 1)
+SELECT g._key, g.field,
+       CASE WHEN d.field IS NULL THEN g.state ELSE 'value' END AS state,
+       CASE WHEN d.field IS NULL THEN g.value ELSE d.value END AS value,
+       CASE WHEN d.field IS NULL THEN g.source ELSE d.system END AS source
+FROM golden0 g
+JOIN golden_record0 r USING (_key)
+LEFT JOIN defaults d ON d._key = g._key AND d.field = g.field AND g.state = 'unset' AND r.live;
+
+CREATE OR REPLACE TEMP TABLE link1 AS
+WITH learnt AS (
+    SELECT _key, system, id, 'live' AS state, at_us FROM taught WHERE op = 'create'
+    UNION ALL
+    SELECT _key, system, id, 'deleted', at_us FROM undone)
+SELECT coalesce(n._key, l._key) AS _key, coalesce(n.system, l.system) AS system, coalesce(n.id, l.id) AS id,
+       coalesce(n.state, l.state) AS state,
+       CASE WHEN n.state IS NULL OR n.state = 'live' AND l.state = 'live' THEN l.at_us ELSE n.at_us END AS at_us
+FROM link0 l FULL JOIN learnt n ON n._key = l._key AND n.system = l.system AND n.id = l.id;
+
+-- An ID that was on its way when golden gave the key up belongs to the life that ended.
+CREATE OR REPLACE TEMP TABLE tombstone_id1 AS
+SELECT _key, system, id FROM tombstone_id0
+UNION
+SELECT t._key, t.system, t.id
+FROM taught t JOIN golden_record0 g USING (_key) JOIN tombstone0 d USING (_key)
+WHERE t.op = 'create' AND NOT g.live;
+
+-- What a system will not take is a known difference until either side changes.
+CREATE OR REPLACE TEMP TABLE difference1 AS
+WITH learnt AS (
+    SELECT _key, system, '' AS field, 'refused' AS kind, effect AS golden, NULL::VARCHAR AS seen, outcome AS reason
+    FROM outcome WHERE op <> 'update' AND outcome IN ('rejected', 'refused', 'not_kept')
+    UNION ALL
+    SELECT c._key, c.system, c.col, 'refused', c.after_text,
+           CASE WHEN c.outcome = 'not_kept' AND w.change IS NOT NULL THEN a.value ELSE c.before_text END, c.outcome
+    FROM outcome_column c
+    LEFT JOIN answer w ON w._key = c._key AND w.system = c.system AND w.change = c.change
+    LEFT JOIN answer_column a ON a._key = c._key AND a.system = c.system AND a.change = c.change AND a.col = c.col
+    WHERE c.op = 'update' AND c.outcome IN ('rejected', 'refused', 'not_kept'))
+SELECT * FROM learnt
+UNION ALL
+SELECT d._key, d.system, d.field, d.kind, d.golden, d.seen, d.reason
+FROM difference0 d ANTI JOIN learnt l ON l._key = d._key AND l.system = d.system AND l.field = d.field;

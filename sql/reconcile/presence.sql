@@ -1,0 +1,130 @@
+-- Does golden have the key: from what golden was, and what the known systems show.
+
+-- A system changed the record if it shows something that was not judged, or a
+-- new ID, or if the record was touched since.
+CREATE OR REPLACE TEMP TABLE updated AS
+SELECT s._key, s.system
+FROM side s
+LEFT JOIN (
+    SELECT DISTINCT _key, system FROM seen0
+    WHERE state IN ('value', 'null') AND (state <> base_state OR value IS DISTINCT FROM base_value)) n
+    ON n._key = s._key AND n.system = s.system
+WHERE s.id IS NOT NULL
+  AND (s.first OR n._key IS NOT NULL
+       OR CASE WHEN s.version IS NOT NULL AND s.base_version IS NOT NULL THEN s.version > s.base_version
+               ELSE s.hash IS DISTINCT FROM s.base_hash END);
+
+CREATE OR REPLACE TEMP TABLE fate AS
+WITH told AS (
+    SELECT s._key, s.system, s.ord,
+           s.id IS NOT NULL AND NOT s.old AS part,
+           s.unknown = '' AND s.id IS NULL AND s.base_id IS NOT NULL AND (s.gone OR s.moved) AS deleter,
+           u._key IS NOT NULL AND NOT s.old AS updater,
+           u._key IS NOT NULL AND s.old AND NOT s.first AS old_updater
+    FROM side s LEFT JOIN updated u ON u._key = s._key AND u.system = s.system),
+sides AS (
+    SELECT t._key,
+           bool_or(t.part) AS part,
+           bool_or(t.deleter AND d.system IS NOT NULL) AS ruled,
+           first(t.system ORDER BY t.ord) FILTER (t.deleter AND d.system IS NOT NULL) AS source,
+           string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.deleter AND d.system IS NOT NULL) AS ruling,
+           string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.updater) AS updaters,
+           string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.old_updater) AS old_updaters
+    FROM told t LEFT JOIN p_deletes d USING (system) GROUP BY t._key)
+SELECT s._key, g.live AS was_live,
+       CASE WHEN g._key IS NULL THEN CASE WHEN s.part THEN 'born' ELSE 'nothing' END
+            WHEN g.live THEN
+                CASE WHEN NOT s.ruled THEN 'live'
+                     WHEN s.updaters IS NULL THEN 'dies'
+                     ELSE CASE r.against_update WHEN 'hold' THEN 'held' WHEN 'update' THEN 'live' ELSE 'dies' END END
+            WHEN s.part THEN 'reborn'
+            WHEN s.old_updaters IS NULL THEN 'dead'
+            ELSE CASE r.against_update WHEN 'hold' THEN 'held' WHEN 'update' THEN 'revived' ELSE 'dead' END END AS fate,
+       CASE WHEN coalesce(g.live, false) THEN s.source ELSE t.source END AS source,
+       CASE WHEN g.live AND s.ruled AND s.updaters IS NOT NULL THEN 'deleted in ' || s.ruling || ', changed in ' || s.updaters
+            WHEN NOT g.live AND NOT s.part AND s.old_updaters IS NOT NULL THEN 'deleted in ' || t.source || ', changed in ' || s.old_updaters
+            END AS against,
+       CASE WHEN g.live THEN split_part(s.ruling, ' ', 1) ELSE t.source END AS accused
+FROM sides s
+CROSS JOIN p_run r
+LEFT JOIN golden_record0 g USING (_key)
+LEFT JOIN tombstone0 t USING (_key);
+
+-- The sides as they stand once presence is decided.
+CREATE OR REPLACE TEMP TABLE party AS
+SELECT s.* EXCLUDE (old, base_id, base_hash, base_version, first), f.fate,
+       CASE WHEN forgets THEN NULL ELSE s.base_id END AS base_id,
+       CASE WHEN forgets THEN NULL ELSE s.base_hash END AS base_hash,
+       CASE WHEN forgets THEN NULL ELSE s.base_version END AS base_version,
+       s.first OR f.fate IN ('born', 'reborn') AS first,
+       CASE f.fate WHEN 'dies' THEN s.id IS NOT NULL
+                   WHEN 'revived' THEN s.old AND s.base_id IS NULL
+                   ELSE s.old END AS old
+FROM (SELECT s.*, f.fate,
+             f.fate = 'reborn' OR f.fate IN ('live', 'dies') AND s.unknown = '' AND s.id IS NULL AND (s.gone OR s.moved) AS forgets
+      FROM side s JOIN fate f USING (_key)) s
+JOIN fate f USING (_key);
+
+CREATE OR REPLACE TEMP TABLE base2 AS
+SELECT b.* FROM base1 b JOIN party p USING (_key, system) WHERE p.base_id IS NOT NULL;
+
+-- What takes part in the merge of fields, and what it shows.
+CREATE OR REPLACE TEMP TABLE seen AS
+SELECT n._key, n.system, n.field, n.mapped_state, n.mapped_value,
+       CASE WHEN p.fate = 'reborn' THEN CASE n.mapped_state WHEN 'null' THEN 'unset' ELSE n.mapped_state END ELSE n.state END AS state,
+       CASE WHEN p.fate = 'reborn' THEN n.mapped_value ELSE n.value END AS value,
+       n.lagging AND p.fate <> 'reborn' AS lagging,
+       coalesce(b.state, 'unset') AS base_state, b.value AS base_value
+FROM seen0 n
+JOIN party p USING (_key, system)
+LEFT JOIN base2 b ON b._key = n._key AND b.system = n.system AND b.field = n.field
+WHERE p.fate IN ('born', 'live', 'reborn', 'revived') AND NOT p.old;
+
+CREATE OR REPLACE TEMP TABLE link2 AS
+WITH told AS (
+    SELECT r._key, r.system, r.id, r.asked_us,
+           CASE WHEN r.op = 'moved' THEN 'moved'
+                WHEN r.op = 'missing' AND NOT coalesce(l.state IN ('gone', 'deleted'), false) THEN 'missing'
+                WHEN r.op = 'delete' AND NOT coalesce(l.state IN ('gone', 'deleted'), false) THEN 'gone'
+                WHEN r.id = p.id THEN 'live' END AS state
+    FROM shown_record r
+    JOIN party p USING (_key, system)
+    LEFT JOIN link1 l ON l._key = r._key AND l.system = r.system AND l.id = r.id
+    WHERE p.fate <> 'held' AND p.unknown IN ('', 'missing'))
+SELECT coalesce(l._key, t._key) AS _key, coalesce(l.system, t.system) AS system, coalesce(l.id, t.id) AS id,
+       coalesce(t.state, l.state) AS state,
+       CASE WHEN t.state IS NULL OR t.state = l.state THEN l.at_us ELSE t.asked_us END AS at_us
+FROM link1 l FULL JOIN (FROM told WHERE state IS NOT NULL) t ON t._key = l._key AND t.system = l.system AND t.id = l.id;
+
+-- A tombstone names every ID that held the key, but for those that moved away.
+-- A life that goes on keeps only the IDs that were not gone in between.
+CREATE OR REPLACE TEMP TABLE tombstone_id2 AS
+SELECT l._key, l.system, l.id
+FROM (SELECT _key, system, id FROM link1 WHERE state <> 'moved'
+      UNION SELECT _key, system, id FROM party WHERE id IS NOT NULL AND fate = 'dies') l
+JOIN fate f USING (_key)
+ANTI JOIN (FROM record WHERE op = 'moved') m ON m._key = l._key AND m.system = l.system AND m.id = l.id
+WHERE f.fate = 'dies'
+UNION
+SELECT t._key, t.system, t.id
+FROM tombstone_id1 t JOIN fate f USING (_key)
+LEFT JOIN link1 l ON l._key = t._key AND l.system = t.system AND l.id = t.id
+WHERE f.fate <> 'dies' AND NOT (f.fate = 'revived' AND coalesce(l.state = 'gone', false));
+
+CREATE OR REPLACE TEMP TABLE tombstone2 AS
+SELECT f._key, CASE WHEN f.fate = 'dies' THEN f.source ELSE t.source END AS source,
+       f.fate = 'dies' OR t.live AND f.fate NOT IN ('reborn', 'revived') AS live
+FROM fate f LEFT JOIN tombstone0 t USING (_key)
+WHERE f.fate = 'dies' OR t._key IS NOT NULL;
+
+-- Golden before the fields are decided: empty for a life that begins.
+CREATE OR REPLACE TEMP TABLE golden_old AS
+SELECT k._key, d.field,
+       CASE WHEN g._key IS NULL OR f.fate IN ('born', 'reborn') THEN 'unset' ELSE g.state END AS state,
+       CASE WHEN f.fate IN ('born', 'reborn') THEN NULL ELSE g.value END AS value,
+       CASE WHEN f.fate IN ('born', 'reborn') THEN NULL ELSE g.source END AS source
+FROM cand k
+CROSS JOIN p_field d
+JOIN fate f USING (_key)
+LEFT JOIN golden1 g ON g._key = k._key AND g.field = d.field
+WHERE f.fate <> 'nothing';

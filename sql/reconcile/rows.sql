@@ -1,0 +1,61 @@
+-- What this range of keys adds to the tables: only rows that say something new.
+
+CREATE OR REPLACE TEMP TABLE meta AS
+SELECT k._khash, k._key,
+       CASE f.fate WHEN 'held' THEN g.live WHEN 'dies' THEN false WHEN 'dead' THEN false ELSE true END AS live,
+       coalesce(g.version, 0) + (moved.yes)::BIGINT AS version,
+       CASE WHEN moved.yes THEN r.run_at_us ELSE g.changed_us END AS changed_us
+FROM cand k
+JOIN fate f USING (_key)
+CROSS JOIN p_run r
+LEFT JOIN golden_record0 g USING (_key)
+CROSS JOIN LATERAL (SELECT
+    g._key IS NULL
+    OR g.live <> CASE f.fate WHEN 'held' THEN g.live WHEN 'dies' THEN false WHEN 'dead' THEN false ELSE true END
+    OR EXISTS (SELECT 1 FROM golden_new n JOIN golden0 o ON o._key = n._key AND o.field = n.field
+               WHERE n._key = k._key AND (n.state <> o.state OR n.value IS DISTINCT FROM o.value)) AS yes) moved
+WHERE f.fate <> 'nothing';
+
+CREATE OR REPLACE TEMP TABLE source_text AS
+SELECT _key, '{' || string_agg(to_json(field) || ':' || to_json(source), ',' ORDER BY field) || '}' AS sources
+FROM golden_new WHERE source IS NOT NULL GROUP BY _key;
+
+-- Base is stored only where it differs from golden.
+CREATE OR REPLACE TEMP TABLE base_text AS
+SELECT r._key, r.system, any_value(r.id) AS id, any_value(r.hash) AS hash, any_value(r.etag) AS etag, any_value(r.version) AS version,
+       '{' || string_agg(to_json(b.field) || ':{"state":' || to_json(b.state)
+            || ',"value":' || CASE b.state WHEN 'value' THEN to_json(b.value)::VARCHAR ELSE 'null' END || ',"version":null}', ',' ORDER BY b.field)
+            FILTER (b.field IS NOT NULL) || '}' AS fields
+FROM base_record3 r
+LEFT JOIN (
+    SELECT b.* FROM base3 b JOIN golden_new g ON g._key = b._key AND g.field = b.field
+    WHERE b.state <> g.state OR b.value IS DISTINCT FROM g.value) b ON b._key = r._key AND b.system = r.system
+GROUP BY r._key, r.system;
+
+INSERT INTO out_crosswalk
+SELECT k._khash, l._key, l.system, l.id, l.state, r.run, make_timestamptz(l.at_us)
+FROM (SELECT _key, system, id, state, at_us FROM link2 EXCEPT SELECT _key, system, id, state, at_us FROM link0) l
+JOIN cand k USING (_key) CROSS JOIN p_run r;
+
+INSERT INTO out_tombstones
+SELECT k._khash, t._key, t.ids, t.source, t.live, r.run, make_timestamptz(r.run_at_us)
+FROM (
+    SELECT t._key, coalesce(i.ids, '{}') AS ids, t.source, t.live
+    FROM tombstone2 t
+    LEFT JOIN (
+        SELECT _key, '{' || string_agg(to_json(system) || ':' || ids, ',' ORDER BY system) || '}' AS ids
+        FROM (SELECT _key, system, to_json(list(id ORDER BY id)) AS ids FROM tombstone_id2 GROUP BY _key, system)
+        GROUP BY _key) i USING (_key)
+    EXCEPT SELECT _key, ids, source, live FROM tombstone0) t
+JOIN cand k USING (_key) CROSS JOIN p_run r;
+
+INSERT INTO out_conflicts
+SELECT k._khash, c._key, c.field, c.kind, c.system, c.base, c.seen, c.golden, c.chosen, c.reason, r.run, make_timestamptz(r.run_at_us)
+FROM conflict c JOIN cand k USING (_key) CROSS JOIN p_run r;
+
+INSERT INTO all_difference SELECT k._khash, d.* FROM difference2 d JOIN cand k USING (_key);
+INSERT INTO all_difference0 SELECT k._khash, d.* FROM difference0 d JOIN cand k USING (_key);
+INSERT INTO all_finding SELECT k._khash, f.* FROM finding1 f JOIN cand k USING (_key);
+INSERT INTO all_finding0 SELECT k._khash, f._key, f.kind, f.severity, f.system, f.observed FROM finding0 f JOIN cand k USING (_key);
+INSERT INTO all_want SELECT k._khash, w.*, m.version AS golden_version FROM want w JOIN cand k USING (_key) JOIN meta m USING (_key);
+INSERT INTO all_unknown SELECT _key, system, unknown, fate FROM party WHERE unknown <> '' OR fate = 'held';

@@ -1,0 +1,338 @@
+package reconcile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/stages/reconcile/compile"
+	"github.com/trueup-data/trueup/stages/reconcile/merge"
+)
+
+func (g *game) chance(percent int) bool { return g.rng.IntN(100) < percent }
+
+func (g *game) pick(list ...string) *string {
+	s := list[g.rng.IntN(len(list))]
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// value draws a value for a column: few values, so that they often meet.
+func (g *game) value(column string) *string {
+	switch column {
+	case "price", "cost":
+		if column == "cost" && g.chance(10) {
+			return g.pick("n/a")
+		}
+		return g.pick("10.00", "12.50", "0.99", "")
+	case "total_cents":
+		return g.pick("1000", "1250", "99", "")
+	case "title":
+		return g.pick("ann|", "bob|late", "ann|late", "annabel|", "")
+	case "note", "memo":
+		return g.pick("late", "vip", "", "")
+	}
+	return g.pick("ann", "annabel", "bob", "cid", "")
+}
+
+// step lets an hour pass: people edit, and the systems are read.
+func (g *game) step() {
+	g.w.nextRun(time.Hour)
+	g.settle()
+	for i, p := range g.systems {
+		if !g.calm {
+			g.edit(p)
+		}
+		state := &g.w.states[i]
+		state.due, state.complete = true, true
+		if !g.calm && g.chance(12) {
+			state.complete = false
+		} else if !g.calm && g.chance(10) {
+			state.due, state.complete = false, false
+			continue
+		}
+		g.read(p, state.complete)
+	}
+}
+
+func (g *game) edit(p *player) {
+	for _, key := range g.keys {
+		var live []*held
+		for _, id := range slices.Sorted(maps.Keys(p.records)) {
+			if r := p.records[id]; r.key == key && !r.gone {
+				live = append(live, r)
+			}
+		}
+		first := g.w.run == 1
+		switch {
+		case len(live) == 0 && (g.chance(8) || first && g.chance(60)), len(live) == 1 && g.chance(1):
+			g.create(p, key, nil)
+		case len(live) > 0 && g.chance(20):
+			r := live[0]
+			column := p.st.columns[1+g.rng.IntN(len(p.st.columns)-1)].Name
+			if column != p.st.columns[1].Name {
+				r.fields[column] = g.value(column)
+			}
+			g.touch(r)
+		case len(live) > 0 && g.chance(6), len(live) > 1 && g.chance(30):
+			live[0].gone = true
+		case len(live) > 0 && g.chance(1):
+			g.move(p, live[0])
+		}
+	}
+}
+
+func (g *game) touch(r *held) {
+	g.clock++
+	r.version = g.clock
+}
+
+func (g *game) create(p *player, key string, values map[string]*string) string {
+	g.ids++
+	id := fmt.Sprintf("%s-%03d", p.name, g.ids)
+	r := &held{key: key, fields: map[string]*string{"id": &id}}
+	for i, c := range p.st.columns[1:] {
+		switch {
+		case i == 0:
+			r.fields[c.Name] = &key
+		case values == nil && !g.chance(10):
+			r.fields[c.Name] = g.value(c.Name)
+		}
+	}
+	maps.Copy(r.fields, values)
+	g.touch(r)
+	p.records[id] = r
+	return id
+}
+
+// move gives a record another key: the old key is left with a row that says so.
+func (g *game) move(p *player, r *held) {
+	old := r.key
+	r.key = g.keys[g.rng.IntN(len(g.keys))]
+	if r.key == old || r.shown == "" {
+		r.key = old
+		return
+	}
+	code := p.st.columns[1].Name
+	r.fields[code] = &r.key
+	g.touch(r)
+	r.shown = ""
+	g.w.observe(p.name, observation{key: old, id: *r.fields["id"], op: pipeline.Moved, version: p.version(r), asked: g.w.at})
+}
+
+func (p *player) version(r *held) *int64 {
+	if !p.st.versioned {
+		return nil
+	}
+	return &r.version
+}
+
+// read shows what changed, and sometimes what did not; some records cannot be
+// read, some ends are only missing yet, some pages lag behind our writes.
+func (g *game) read(p *player, complete bool) {
+	var page []observation
+	for _, id := range slices.Sorted(maps.Keys(p.records)) {
+		r := p.records[id]
+		if !complete && g.chance(50) {
+			continue
+		}
+		o := observation{key: r.key, id: id, op: pipeline.Upsert, version: p.version(r), asked: g.w.at.Add(time.Duration(g.rng.IntN(5)) * time.Minute), fields: maps.Clone(r.fields)}
+		digest := fmt.Sprint(r.version, r.gone)
+		switch {
+		case r.gone:
+			if r.told || r.shown == "" {
+				continue
+			}
+			o.op, o.fields = pipeline.Delete, nil
+			if !g.calm && g.chance(30) {
+				o.op = pipeline.Missing
+			}
+			r.told = o.op == pipeline.Delete
+		case !g.calm && r.before != nil && o.asked.Sub(r.wrote) < p.settle && g.chance(40):
+			o.fields, digest = maps.Clone(r.before), "lagged"
+		case !g.calm && g.chance(3):
+			g.letter(p, r, o)
+			continue
+		case digest == r.shown && !g.calm && !g.chance(10):
+			continue
+		case digest == r.shown:
+			o.op = pipeline.Touch
+		}
+		r.shown = digest
+		page = append(page, o)
+		g.w.exec("UPDATE t_dead_letters SET open = false WHERE id = ?", id)
+	}
+	g.w.observe(p.name, page...)
+}
+
+func (g *game) letter(p *player, r *held, o observation) {
+	key := ""
+	if g.chance(50) {
+		key = r.key
+	}
+	r.shown = "letter"
+	g.w.exec("DELETE FROM t_dead_letters WHERE letter = ?", o.id)
+	g.w.exec(`INSERT INTO t_dead_letters (entity, system, letter, id, key, open, asked_at) VALUES ('bookings', ?, ?, ?, ?, true, make_timestamptz(?::BIGINT))`,
+		p.name, o.id, o.id, key, o.asked.UnixMicro())
+}
+
+// send plays load: every ready change gets an outcome, some of them bad.
+func (g *game) send() {
+	asked := g.w.at.Add(40 * time.Minute)
+	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'ready' ORDER BY change") {
+		p := g.player(*c["system"])
+		roll := g.rng.IntN(100)
+		switch {
+		case g.calm, roll < 60:
+			g.apply(p, c, asked, true, "applied")
+		case roll < 68:
+			g.apply(p, c, asked, false, "applied")
+		case roll < 78:
+			g.settled(c, str(c["id"]), asked, "refused", "failed", "outcome")
+		case roll < 82:
+			g.settled(c, str(c["id"]), asked, "stale", "failed", "outcome")
+		case roll < 90:
+			g.settled(c, str(c["id"]), asked, "in_doubt", "in_doubt", "outcome")
+		case roll < 95 && *c["op"] == "update":
+			g.notKept(p, c, asked)
+		}
+	}
+	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' ORDER BY change") {
+		if g.calm || g.chance(20) {
+			kind := "approve"
+			if !g.calm && g.chance(30) {
+				kind = "reject"
+			}
+			g.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, "at", expires_at) VALUES (?, ?, ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
+				fmt.Sprintf("d%d-%s", g.w.run, *c["change"]), kind, *c["change"], `["`+*c["effect"]+`"]`, asked.UnixMicro(), asked.Add(24*time.Hour).UnixMicro())
+		}
+	}
+}
+
+// settle ends the doubts of the run before: some writes had taken effect.
+func (g *game) settle() {
+	asked := g.w.at.Add(-10 * time.Minute)
+	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state IN ('in_doubt') OR state = 'held' AND attempt > 0 ORDER BY change") {
+		switch roll := g.rng.IntN(100); {
+		case roll < 50:
+			g.apply(g.player(*c["system"]), c, asked, true, "applied")
+		case roll < 80 || g.calm:
+			g.settled(c, str(c["id"]), asked, "stale", "failed", "settled")
+		case roll < 90:
+			g.settled(c, str(c["id"]), asked, "held", "held", "settled")
+		}
+	}
+}
+
+func (g *game) player(name string) *player {
+	i := slices.IndexFunc(g.systems, func(p *player) bool { return p.name == name })
+	return g.systems[i]
+}
+
+// apply changes the system, and stores the answer as an observation.
+func (g *game) apply(p *player, c map[string]*string, asked time.Time, answers bool, outcome string) {
+	after := decodeText[map[string]*string](g.w.t, str(c["after"]))
+	id := str(c["id"])
+	r := p.records[id]
+	switch *c["op"] {
+	case "create":
+		id = g.create(p, *c["_key"], after)
+		r = p.records[id]
+	case "delete":
+		if r != nil {
+			r.gone, r.told = true, true
+		}
+		g.settled(c, id, asked, outcome, "applied", "outcome")
+		return
+	default:
+		if r == nil || r.gone || r.key != *c["_key"] {
+			g.settled(c, id, asked, "stale", "failed", "outcome")
+			return
+		}
+		r.before = maps.Clone(r.fields)
+		maps.Copy(r.fields, after)
+		g.touch(r)
+	}
+	r.wrote = asked
+	g.settled(c, id, asked, outcome, "applied", "outcome")
+	if answers {
+		r.shown = fmt.Sprint(r.version, r.gone)
+		g.w.observe(p.name, observation{key: r.key, id: id, op: pipeline.Upsert, version: p.version(r), asked: asked, fields: maps.Clone(r.fields)})
+	}
+}
+
+// notKept: the system answers as if it had taken the write, and shows what it had.
+func (g *game) notKept(p *player, c map[string]*string, asked time.Time) {
+	r := p.records[str(c["id"])]
+	if r == nil || r.gone || r.key != *c["_key"] {
+		return
+	}
+	g.touch(r)
+	g.settled(c, str(c["id"]), asked, "not_kept", "failed", "outcome")
+	g.w.observe(p.name, observation{key: r.key, id: str(c["id"]), op: pipeline.Upsert, version: p.version(r), asked: asked, fields: maps.Clone(r.fields)})
+}
+
+// settled writes the journal and where the change stands, as load does.
+func (g *game) settled(c map[string]*string, id string, asked time.Time, outcome, state, kind string) {
+	g.w.seq++
+	g.w.exec(fmt.Sprintf(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, "at", outcome, _pos, _seq, _ord)
+VALUES (%s, 'bookings', %s, %s, %s, %s, %s, make_timestamptz(%d::BIGINT), %s, %d, 0, 0)`, compile.Literal(*c["change"]), compile.Literal(*c["system"]),
+		compile.Literal(*c["_key"]), compile.Literal(id), compile.Literal(*c["op"]), compile.Literal(kind), asked.UnixMicro(), compile.Literal(outcome), g.w.seq))
+	set := fmt.Sprintf("state = '%s', attempt = 1, \"at\" = make_timestamptz(%d::BIGINT)", state, asked.UnixMicro())
+	if id != "" {
+		set += ", id = " + compile.Literal(id)
+	}
+	g.w.exec("UPDATE t_changes SET " + set + " WHERE change = " + compile.Literal(*c["change"]))
+}
+
+// neverToAnUnknown: no change may be sent for a key that nobody can know in that system.
+func (g *game) neverToAnUnknown(t *rapid.T) {
+	situations := g.w.situations()
+	for key, s := range situations {
+		for _, c := range s.Changes {
+			if c.State != "ready" {
+				continue
+			}
+			if why := g.unknowable(s, c.System); why != "" {
+				t.Fatalf("a write to an unknown (%s): %s %s %s\n%s", why, key, c.System, c.ID, story(s))
+			}
+		}
+	}
+}
+
+func (g *game) unknowable(s *merge.Situation, system string) string {
+	for _, c := range s.Changes {
+		if c.System == system && (c.State == "in_doubt" || c.State == "sent" || c.State == "held" && c.Attempt > 0) {
+			return "in doubt"
+		}
+	}
+	i := slices.IndexFunc(g.systems, func(p *player) bool { return p.name == system })
+	state := g.w.states[i]
+	live, seenNow, missing := 0, false, false
+	for _, r := range s.Rows {
+		if r.System != system {
+			continue
+		}
+		seenNow = seenNow || r.ThisRun
+		if r.Op == pipeline.Upsert || r.Op == pipeline.Touch {
+			live++
+		}
+		missing = missing || r.Op == pipeline.Missing
+	}
+	switch {
+	case state.due && !state.complete && !seenNow:
+		return "unread"
+	case live > 1 && !slices.ContainsFunc(s.Links, func(l merge.Link) bool { return l.System == system && (l.State == "gone" || l.State == "deleted") }):
+		return "two live records"
+	case missing && !slices.ContainsFunc(s.Links, func(l merge.Link) bool { return l.System == system && l.State == "deleted" }):
+		return "missing"
+	}
+	return strings.TrimSpace("")
+}

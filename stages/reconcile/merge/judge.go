@@ -1,0 +1,159 @@
+package merge
+
+import (
+	"slices"
+
+	"github.com/trueup-data/trueup/pipeline"
+)
+
+// judging is the work on one key: the situation, what became of it so far, and
+// what each system says.
+type judging struct {
+	rules *Rules
+	in    Situation
+
+	golden      *Golden // as it becomes
+	before      *Golden // as it was once the outcomes were taken in; nil: there was none
+	tombstone   *Tombstone
+	links       map[[2]string]Link
+	differences map[[2]string]Difference
+	sides       map[string]*side
+	held        bool // a presence conflict waits for a person: nothing moves
+	overruled   bool // a delete stands against an update that had not seen it
+	born        bool // golden comes into being, or a new life begins
+	out         Verdict
+}
+
+// side is one system in the judging of one key.
+type side struct {
+	sys     System
+	unknown string // why it takes no part; "" if it is known
+	row     *Row   // its live record; nil: it shows none
+	gone    bool   // it shows none, and one that it held is proven gone
+	moved   bool   // the ID that it held lives under another key now
+	old     bool   // its live record belongs to a life that golden gave up
+	base    *Base  // what was judged last, after the outcomes; nil: it never held the key
+	seen    Fields // its live record in entity fields, settled as of now
+	lagging map[string]bool
+	first   bool // shown for the first time, or under a new ID
+	news    map[string]bool
+}
+
+// takesPart reports whether the system has a say in the fields.
+func (s *side) takesPart() bool { return s.unknown == "" && s.row != nil && !s.old }
+
+// Judge is the merge of one key: who says what, who is right, and what would
+// have to be written where. It changes nothing of its input.
+func Judge(rules *Rules, in Situation) Verdict {
+	j := begin(rules, in)
+	j.learn()
+	j.observe()
+	j.presence()
+	if !j.held {
+		j.fields()
+		j.follow()
+		j.send()
+	}
+	return j.verdict()
+}
+
+func begin(rules *Rules, in Situation) *judging {
+	j := &judging{rules: rules, in: in, golden: in.Golden.clone(), tombstone: in.Tombstone,
+		links: map[[2]string]Link{}, differences: map[[2]string]Difference{}, sides: map[string]*side{}}
+	for _, l := range in.Links {
+		j.links[[2]string{l.System, l.ID}] = l
+	}
+	for _, d := range in.Differences {
+		j.differences[[2]string{d.System, d.Field}] = d
+	}
+	for _, s := range rules.Systems {
+		j.sides[s.Name] = &side{sys: s, news: map[string]bool{}, lagging: map[string]bool{}}
+	}
+	return j
+}
+
+func (g *Golden) clone() *Golden {
+	if g == nil {
+		return nil
+	}
+	c := &Golden{Live: g.Live, Version: g.Version, Fields: g.Fields.clone(), Sources: map[string]string{}, Bases: map[string]*Base{}}
+	for f, s := range g.Sources {
+		c.Sources[f] = s
+	}
+	for s, b := range g.Bases {
+		if b != nil {
+			copied := *b
+			copied.Fields = b.Fields.clone()
+			c.Bases[s] = &copied
+		}
+	}
+	return c
+}
+
+// each walks the systems in the order of the project file.
+func (j *judging) each(visit func(s *side)) {
+	for _, s := range j.rules.Systems {
+		visit(j.sides[s.Name])
+	}
+}
+
+func (j *judging) link(system, id, state string, at int64) {
+	key := [2]string{system, id}
+	if old, ok := j.links[key]; !ok || old.State != state {
+		j.links[key] = Link{System: system, ID: id, State: state, AtUS: at}
+	}
+}
+
+func (j *judging) differ(d Difference) { j.differences[[2]string{d.System, d.Field}] = d }
+
+func (j *judging) find(kind, severity, system, observed string) {
+	j.out.Findings = append(j.out.Findings, Finding{Kind: kind, Severity: severity, System: system, Observed: observed})
+}
+
+// verdict collects what stands afterwards. A finding about a system that takes
+// no part now is neither confirmed nor resolved.
+func (j *judging) verdict() Verdict {
+	if j.golden != nil && j.changed() {
+		j.golden.Version++
+	}
+	j.out.Golden, j.out.Tombstone = j.golden, j.tombstone
+	for _, key := range sortedPairs(j.links) {
+		j.out.Links = append(j.out.Links, j.links[key])
+	}
+	for _, key := range sortedPairs(j.differences) {
+		j.out.Differences = append(j.out.Differences, j.differences[key])
+	}
+	j.out.Unknown = map[string]string{}
+	j.each(func(s *side) {
+		if s.unknown != "" {
+			j.out.Unknown[s.sys.Name] = s.unknown
+		}
+	})
+	for _, f := range j.in.Findings {
+		s, ok := j.sides[f.System]
+		wanted := slices.ContainsFunc(j.out.Findings, func(w Finding) bool { return w.Kind == f.Kind && w.System == f.System })
+		if !wanted && ok && s.unknown != "" {
+			j.out.Findings = append(j.out.Findings, f)
+		}
+	}
+	return j.out
+}
+
+func sortedPairs[V any](m map[[2]string]V) [][2]string {
+	keys := make([][2]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	return keys
+}
+
+// done reports whether an outcome means that the system holds what was sent.
+func done(o pipeline.Outcome) bool {
+	return o == pipeline.Applied || o == pipeline.AppliedPartly || o == pipeline.AlreadyTrue || o == pipeline.NotKept
+}
+
+// declined reports whether the system will not take it in this form.
+func declined(o pipeline.Outcome) bool {
+	return o == pipeline.Rejected || o == pipeline.Refused || o == pipeline.NotKept
+}

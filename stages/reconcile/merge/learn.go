@@ -1,0 +1,165 @@
+package merge
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/trueup-data/trueup/pipeline"
+)
+
+// learn takes the outcomes of our own writes into base before anything new is
+// judged, so that no write of ours is ever taken for somebody's news.
+func (j *judging) learn() {
+	j.each(func(s *side) {
+		for _, o := range j.in.Outcomes {
+			if o.System == s.sys.Name {
+				j.learnFrom(s, o)
+			}
+		}
+	})
+	j.before = j.golden.clone()
+	j.each(func(s *side) {
+		if j.golden != nil {
+			s.base = j.golden.Bases[s.sys.Name]
+		}
+	})
+}
+
+func (j *judging) learnFrom(s *side, o Outcome) {
+	switch o.Op {
+	case pipeline.OpCreate:
+		j.learnCreate(s, o)
+	case pipeline.OpUpdate:
+		j.learnUpdate(s, o)
+	case pipeline.OpDelete:
+		j.learnDelete(o)
+	}
+	j.learnRefusal(o)
+}
+
+// learnCreate: the answer to a create is base for all its fields. What we did
+// not send are the system's defaults: golden takes them where it has nothing.
+func (j *judging) learnCreate(s *side, o Outcome) {
+	if !done(o.Outcome) || o.Answer == nil || j.golden == nil {
+		return
+	}
+	j.link(o.System, o.Answer.ID, "live", o.AtUS)
+	base := baseOf(o.Answer)
+	mapped := s.sys.Map(o.Answer.Stream)
+	for field := range s.sys.Reads {
+		v := mapped.Get(field)
+		switch {
+		case v.State == Value:
+			base.Fields[field] = v
+			if j.golden.Live && !j.golden.Fields.Get(field).Set() {
+				j.golden.Fields[field], j.golden.Sources[field] = v, o.System
+			}
+		case v.State == Null && j.golden.Fields.Get(field).State == Null:
+			base.Fields[field] = v
+		default:
+			base.Fields[field] = Val{State: Unset}
+		}
+	}
+	j.golden.Bases[o.System] = base
+	if !j.golden.Live && j.tombstone != nil {
+		j.tombstone = j.tombstone.with(o.System, o.Answer.ID) // it was on its way when golden gave the key up
+	}
+}
+
+// learnUpdate: base takes the fields sent, with the answered values.
+func (j *judging) learnUpdate(s *side, o Outcome) {
+	if !done(o.Outcome) || o.Answer == nil || j.golden == nil {
+		return
+	}
+	base := j.golden.Bases[o.System]
+	if base == nil || base.ID != o.Answer.ID {
+		return
+	}
+	mapped := s.sys.Map(o.Answer.Stream)
+	for field, reads := range s.sys.Reads {
+		sent := overlap(reads, func(column string) bool { _, ok := o.After[column]; return ok && done(o.column(column)) })
+		if v := mapped.Get(field); sent && v.Set() {
+			base.Fields[field] = v
+		}
+	}
+	base.Hash, base.Version, base.ETag = o.Answer.Hash, o.Answer.Version, o.Answer.ETag
+}
+
+// learnDelete: a record that we deleted is as if the system had never held it.
+func (j *judging) learnDelete(o Outcome) {
+	if !done(o.Outcome) || o.Outcome == pipeline.NotKept {
+		return
+	}
+	j.links[[2]string{o.System, o.ID}] = Link{System: o.System, ID: o.ID, State: "deleted", AtUS: o.AtUS}
+	if j.golden == nil {
+		return
+	}
+	if base := j.golden.Bases[o.System]; base != nil && base.ID == o.ID {
+		delete(j.golden.Bases, o.System)
+	}
+}
+
+// learnRefusal: what a system will not take is a known difference until either
+// side changes; it is not proposed again in the same form.
+func (j *judging) learnRefusal(o Outcome) {
+	if o.Op != pipeline.OpUpdate {
+		if declined(o.Outcome) {
+			effect := o.Effect
+			j.differ(Difference{System: o.System, Kind: "refused", Golden: &effect, Reason: string(o.Outcome)})
+		}
+		return
+	}
+	for _, column := range sortedKeys(o.After) {
+		outcome := o.column(column)
+		if !declined(outcome) {
+			continue
+		}
+		seen := o.Before[column]
+		if outcome == pipeline.NotKept && o.Answer != nil {
+			seen = o.Answer.Stream.Get(column).Pointer()
+		}
+		j.differ(Difference{System: o.System, Field: column, Kind: "refused", Golden: o.After[column], Seen: seen, Reason: string(outcome)})
+	}
+}
+
+// column is the outcome of one field of the write.
+func (o Outcome) column(name string) pipeline.Outcome {
+	if of, ok := o.Columns[name]; ok {
+		return of
+	}
+	return o.Outcome
+}
+
+func baseOf(r *Row) *Base {
+	return &Base{ID: r.ID, Hash: r.Hash, ETag: r.ETag, Version: r.Version, Fields: Fields{}}
+}
+
+// Effect is what an approval or a refusal binds to: the system, the key, the
+// operation, and before and after of the fields that change.
+func Effect(system, key string, op pipeline.WriteOp, before, after pipeline.Values) string {
+	text := strings.Join([]string{system, key, string(op), ValuesJSON(before), ValuesJSON(after)}, "\x1f")
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// ValuesJSON is a change's before or after as it is stored: an object of
+// canonical texts, sorted by name.
+func ValuesJSON(values pipeline.Values) string {
+	b := []byte{'{'}
+	for i, name := range sortedKeys(values) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b, _ = jsontext.AppendQuote(b, name) // only invalid UTF-8 fails, and it is replaced
+		b = append(b, ':')
+		if v := values[name]; v == nil {
+			b = append(b, "null"...)
+		} else {
+			b, _ = jsontext.AppendQuote(b, *v)
+		}
+	}
+	return string(append(b, '}'))
+}

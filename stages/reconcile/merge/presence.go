@@ -1,0 +1,200 @@
+package merge
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/trueup-data/trueup/pipeline"
+)
+
+// presence decides whether golden has the key: from what golden was, and what
+// the known systems show.
+func (j *judging) presence() {
+	switch {
+	case j.golden == nil:
+		j.birth()
+	case j.golden.Live:
+		j.deletions()
+	default:
+		j.afterlife()
+	}
+	if !j.held {
+		j.each(j.relink)
+	}
+}
+
+// birth: a key that one or more systems hold comes into being.
+func (j *judging) birth() {
+	if j.count((*side).takesPart) == 0 {
+		return
+	}
+	j.golden = &Golden{Live: true, Fields: Fields{}, Sources: map[string]string{}, Bases: map[string]*Base{}}
+	j.born = true
+}
+
+// deletions: systems that held the key and are proven to hold it no more.
+// Where the system has the authority, golden goes, unless another system
+// changed the record meanwhile.
+func (j *judging) deletions() {
+	deleters := j.names(func(s *side) bool { return s.unknown == "" && s.row == nil && s.base != nil && (s.gone || s.moved) })
+	ruling := slices.DeleteFunc(slices.Clone(deleters), func(name string) bool { return !slices.Contains(j.rules.Deletes, name) })
+	updaters := j.names(func(s *side) bool { return s.takesPart() && j.updated(s) })
+	if len(ruling) > 0 && len(updaters) > 0 {
+		if !j.againstUpdate(ruling, updaters) {
+			if j.held {
+				return
+			}
+			ruling = nil
+		}
+	}
+	for _, name := range deleters {
+		s := j.sides[name]
+		delete(j.golden.Bases, name)
+		s.base = nil
+	}
+	if len(ruling) > 0 {
+		j.die(ruling[0])
+	}
+}
+
+// updated: the system shows something that was not judged, or a new ID, or it was touched since.
+func (j *judging) updated(s *side) bool {
+	if s.first {
+		return true
+	}
+	for field, v := range s.seen {
+		if v.Set() && v != s.base.Fields.Get(field) {
+			return true
+		}
+	}
+	if s.row.Version != nil && s.base.Version != nil {
+		return *s.row.Version > *s.base.Version
+	}
+	return s.row.Hash != s.base.Hash
+}
+
+// againstUpdate decides a delete that meets an update which had not seen it.
+// True: the delete stands.
+func (j *judging) againstUpdate(deleters, updaters []string) bool {
+	rule := j.rules.AgainstUpdate
+	sides := "deleted in " + strings.Join(deleters, " ") + ", changed in " + strings.Join(updaters, " ")
+	j.held, j.overruled = rule == "hold", rule == "delete"
+	if j.held {
+		known := slices.ContainsFunc(j.in.Findings, func(f Finding) bool { return f.Kind == "against_update" && f.Observed == sides })
+		j.find("against_update", "high", deleters[0], sides)
+		if known {
+			return false
+		}
+	}
+	j.out.Conflicts = append(j.out.Conflicts, Conflict{Kind: "presence", System: deleters[0], Chosen: &rule, Reason: sides})
+	return rule == "delete"
+}
+
+// die: golden gives the key up; the tombstone names every ID that held it.
+func (j *judging) die(source string) {
+	j.golden.Live = false
+	ids := map[string][]string{}
+	for _, key := range sortedPairs(j.links) {
+		if j.links[key].State != "moved" && !j.movedAway(key) {
+			ids[key[0]] = append(ids[key[0]], key[1])
+		}
+	}
+	j.tombstone = &Tombstone{IDs: ids, Source: source, Live: true}
+	j.each(func(s *side) { s.old = s.takesPart() })
+	for _, s := range j.sides {
+		if s.row != nil {
+			j.tombstone = j.tombstone.with(s.sys.Name, s.row.ID)
+		}
+	}
+}
+
+// movedAway: the ID lives under another key now.
+func (j *judging) movedAway(key [2]string) bool {
+	return slices.ContainsFunc(j.in.Rows, func(r Row) bool { return r.System == key[0] && r.ID == key[1] && r.Op == pipeline.Moved })
+}
+
+// afterlife: golden gave the key up. An ID that the tombstone does not name, or
+// one that had been gone in between, begins a new life; an old one is deleted,
+// unless somebody changed it since it was last judged.
+func (j *judging) afterlife() {
+	if len(j.names((*side).takesPart)) > 0 {
+		j.rebirth()
+		return
+	}
+	updaters := j.names(func(s *side) bool { return s.old && s.base != nil && s.base.ID == s.row.ID && j.updated(s) })
+	if len(updaters) == 0 {
+		return
+	}
+	if j.againstUpdate([]string{j.tombstone.Source}, updaters) {
+		return
+	}
+	if !j.held {
+		j.golden.Live = true
+		j.tombstone = &Tombstone{IDs: j.stillThere(), Source: j.tombstone.Source}
+		j.each(func(s *side) { s.old = s.old && s.base == nil })
+	}
+}
+
+// stillThere are the IDs of the tombstone that were not gone in between: the
+// same life goes on, and a system that deleted its record did so in this life.
+func (j *judging) stillThere() map[string][]string {
+	ids := map[string][]string{}
+	for system, named := range j.tombstone.IDs {
+		for _, id := range named {
+			if j.links[[2]string{system, id}].State != "gone" {
+				ids[system] = append(ids[system], id)
+			}
+		}
+	}
+	return ids
+}
+
+// rebirth: base is empty for everybody, golden's version goes on.
+func (j *judging) rebirth() {
+	j.born = true
+	j.golden = &Golden{Live: true, Version: j.golden.Version, Fields: Fields{}, Sources: map[string]string{}, Bases: map[string]*Base{}}
+	j.tombstone = &Tombstone{IDs: j.tombstone.IDs, Source: j.tombstone.Source}
+	j.each(func(s *side) {
+		s.base, s.first = nil, true
+		if s.takesPart() {
+			s.seen = j.shown(s)
+		}
+	})
+}
+
+// relink writes what a known system shows into the crosswalk.
+func (j *judging) relink(s *side) {
+	if s.unknown != "" && s.unknown != "missing" {
+		return
+	}
+	for i := range j.in.Rows {
+		r := &j.in.Rows[i]
+		if r.System != s.sys.Name {
+			continue
+		}
+		state := j.links[[2]string{r.System, r.ID}].State
+		ended := state == "gone" || state == "deleted"
+		switch {
+		case r.Op == pipeline.Moved:
+			j.link(r.System, r.ID, "moved", r.AskedUS)
+		case r.Op == pipeline.Missing && !ended:
+			j.link(r.System, r.ID, "missing", r.AskedUS)
+		case r.Op == pipeline.Delete && !ended:
+			j.link(r.System, r.ID, "gone", r.AskedUS)
+		case s.row == r:
+			j.link(r.System, r.ID, "live", r.AskedUS)
+		}
+	}
+}
+
+func (j *judging) names(is func(s *side) bool) []string {
+	var names []string
+	j.each(func(s *side) {
+		if is(s) {
+			names = append(names, s.sys.Name)
+		}
+	})
+	return names
+}
+
+func (j *judging) count(is func(s *side) bool) int { return len(j.names(is)) }

@@ -1,0 +1,204 @@
+package merge
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/trueup-data/trueup/pipeline"
+)
+
+// Rules are what the project file says of an entity.
+type Rules struct {
+	Fields        []string
+	Systems       []System            // in file order
+	Authority     map[string][]string // field -> systems, best first
+	Deletes       []string            // systems whose delete makes golden go
+	AgainstUpdate string              // hold, update, delete
+	Recreate      bool                // what a system without that authority deleted is created again
+}
+
+// System is one stream of the entity: its mappings as functions, and what may be written.
+type System struct {
+	Name                   string
+	Map                    func(stream Fields) Fields // entity fields that it maps: Value, Null, Absent or Unknown
+	Write                  func(golden Fields) Fields // stream fields that it writes; without those that an unset field feeds
+	Reads                  map[string][]string        // entity field -> the stream fields that its mapping reads
+	Feeds                  map[string][]string        // written stream field -> the entity fields that its expression reads
+	Scope                  func(golden Fields) bool
+	Create, Update, Delete bool
+	SettleUS               int64
+	Checked                bool // every write is compared right before it is sent
+	Joined                 bool // its first plan is approved
+	Due, Complete          bool // of this run's read
+}
+
+// maps reports whether the system maps the entity field at all.
+func (s System) maps(field string) bool { _, ok := s.Reads[field]; return ok }
+
+// writes reports whether a write can change what the system shows for the field.
+func (s System) writes(field string) bool {
+	return overlap(s.Reads[field], func(column string) bool { _, ok := s.Feeds[column]; return ok })
+}
+
+// View is what the system would show if it held golden: golden as it writes
+// it, laid over its newest record, and mapped back.
+func (s System) View(golden, stream Fields) Fields {
+	laid := stream.clone()
+	for column, v := range s.Write(golden) {
+		laid[column] = v
+	}
+	mapped, view := s.Map(laid), Fields{}
+	for field := range s.Reads {
+		switch {
+		case !golden.Get(field).Set():
+			view[field] = Val{State: Unset}
+		case !s.writes(field):
+			view[field] = golden.Get(field)
+		default:
+			view[field] = mapped.Get(field)
+		}
+	}
+	return view
+}
+
+// Row is the newest observation of an ID.
+type Row struct {
+	System  string
+	ID      string
+	Op      pipeline.Op
+	Version *int64
+	ETag    string
+	Hash    int64
+	AskedUS int64
+	ThisRun bool // stored by this run
+	Stream  Fields
+}
+
+// Golden is the resolved record with its bases.
+type Golden struct {
+	Live    bool
+	Version int64
+	Fields  Fields
+	Sources map[string]string // field -> system
+	Bases   map[string]*Base  // by system; nil: it holds the key no more, or never did
+}
+
+// Base is what was judged last of a system.
+type Base struct {
+	ID      string
+	Hash    int64
+	ETag    string
+	Version *int64
+	Fields  Fields
+}
+
+// Link is a row of the crosswalk.
+type Link struct {
+	System, ID, State string // live, missing, gone, deleted, moved
+	AtUS              int64
+}
+
+// Tombstone names the IDs that held a key when golden gave it up.
+type Tombstone struct {
+	IDs    map[string][]string
+	Source string
+	Live   bool
+}
+
+func (t *Tombstone) names(system, id string) bool {
+	return t != nil && slices.Contains(t.IDs[system], id)
+}
+
+// with is the tombstone with one more ID.
+func (t *Tombstone) with(system, id string) *Tombstone {
+	if t.names(system, id) {
+		return t
+	}
+	ids := maps.Clone(t.IDs)
+	ids[system] = slices.Sorted(slices.Values(append(slices.Clone(ids[system]), id)))
+	return &Tombstone{IDs: ids, Source: t.Source, Live: t.Live}
+}
+
+// Outcome is what became of a change since the last reconcile.
+type Outcome struct {
+	Change, System, ID string
+	Op                 pipeline.WriteOp
+	Outcome            pipeline.Outcome
+	Before, After      pipeline.Values
+	Effect             string
+	Columns            map[string]pipeline.Outcome // by stream field; missing: as the whole
+	AtUS               int64
+	Answer             *Row // what the system answered, or nil
+}
+
+// Change is where an earlier change stands.
+type Change struct {
+	ID, System, RecordID string
+	Op                   pipeline.WriteOp
+	Effect, State        string
+	Plan                 string
+	After                pipeline.Values
+	Attempt, Generation  int64
+	AtUS                 int64
+}
+
+// Letter is an open dead letter of the key.
+type Letter struct {
+	System, ID string // ID "" where it could not be read
+	AskedUS    int64
+}
+
+// Difference is a pair that stays apart because it was decided so.
+type Difference struct {
+	System, Field, Kind, Reason string
+	Golden, Seen                *string
+}
+
+// Finding is something about the record that a person should know.
+type Finding struct {
+	Kind, Severity, System, Observed string
+}
+
+// Conflict keeps the sides of a disagreement that was decided.
+type Conflict struct {
+	Field, Kind, System        string
+	Base, Seen, Golden, Chosen *string
+	Reason                     string
+}
+
+// Want is a write that would make a system agree with golden.
+type Want struct {
+	System, ID    string
+	Op            pipeline.WriteOp
+	Before, After pipeline.Values
+	Seen          *Row  // the observation that it corrects; nil for a create
+	LinkUS        int64 // of a create: when the system last had the key, or 0
+	Unjoined      bool  // only systems whose plan is not approved hold the record
+}
+
+// Situation is everything that is known of one key.
+type Situation struct {
+	Key         string
+	Golden      *Golden
+	Tombstone   *Tombstone
+	Links       []Link
+	Rows        []Row
+	Outcomes    []Outcome
+	Changes     []Change
+	Letters     []Letter
+	Differences []Difference
+	Findings    []Finding // open ones of the kinds that reconcile makes
+}
+
+// Verdict is what follows. Golden, Links, Tombstone and Differences are whole,
+// as they stand afterwards.
+type Verdict struct {
+	Golden      *Golden
+	Tombstone   *Tombstone
+	Links       []Link
+	Differences []Difference
+	Findings    []Finding // open afterwards
+	Conflicts   []Conflict
+	Wants       []Want
+	Unknown     map[string]string // system -> why it takes no part
+}

@@ -1,0 +1,210 @@
+package merge
+
+import (
+	"slices"
+
+	"github.com/trueup-data/trueup/pipeline"
+)
+
+// follow moves base to what was judged: what a system shows becomes the
+// ancestor of its next news, whether it won or not.
+func (j *judging) follow() {
+	if j.golden == nil {
+		return
+	}
+	j.each(func(s *side) {
+		judged := j.golden.Live && s.takesPart()
+		overruled := j.overruled && s.old && s.base != nil && s.base.ID == s.row.ID
+		if !judged && !overruled {
+			return
+		}
+		base := baseOf(s.row)
+		for field := range s.sys.Reads {
+			switch v := s.seen.Get(field); {
+			case v.Set() || v.State == Unset:
+				base.Fields[field] = v
+			case s.base != nil:
+				base.Fields[field] = s.base.Fields.Get(field)
+			}
+		}
+		j.golden.Bases[s.sys.Name] = base
+	})
+}
+
+// send compares golden with what every known system shows, and lists what
+// would have to be written, or what stays apart and why.
+func (j *judging) send() {
+	if j.golden == nil {
+		return
+	}
+	j.each(func(s *side) {
+		if s.unknown != "" || !s.sys.Due && !s.sys.Checked {
+			return
+		}
+		refused := map[string]Difference{}
+		for key, d := range j.differences {
+			if key[0] == s.sys.Name {
+				delete(j.differences, key)
+				if d.Kind != "overridden" {
+					refused[d.Field] = d
+				}
+			}
+		}
+		switch {
+		case s.old:
+			j.sendDelete(s, refused)
+		case j.golden.Live && s.row == nil:
+			j.sendCreate(s, refused)
+		case j.golden.Live:
+			j.sendUpdate(s, refused)
+		}
+	})
+}
+
+// propose asks for a write, unless the system or a person refused this very effect.
+func (j *judging) propose(w Want, refused map[string]Difference) {
+	effect := Effect(w.System, j.in.Key, w.Op, w.Before, w.After)
+	if d, ok := refused[""]; ok && d.Golden != nil && *d.Golden == effect {
+		j.differ(d)
+		return
+	}
+	j.out.Wants = append(j.out.Wants, w)
+}
+
+// sendDelete: golden gave the key up, and the system still shows the old
+// record. Only records of the crosswalk are ever deleted, by ID.
+func (j *judging) sendDelete(s *side, refused map[string]Difference) {
+	if !s.sys.Delete || j.links[[2]string{s.sys.Name, s.row.ID}].State != "live" {
+		j.differ(Difference{System: s.sys.Name, Kind: "overridden", Seen: &s.row.ID, Reason: "deleted elsewhere; this system declares no delete"})
+		return
+	}
+	before := pipeline.Values{}
+	for _, reads := range s.sys.Reads {
+		for _, column := range reads {
+			if v := s.row.Stream.Get(column); v.Set() {
+				before[column] = v.Pointer()
+			}
+		}
+	}
+	j.propose(Want{System: s.sys.Name, ID: s.row.ID, Op: pipeline.OpDelete, Before: before, After: pipeline.Values{}, Seen: s.row}, refused)
+}
+
+// sendCreate: golden belongs into the system, and it is not there. What the
+// system itself deleted is not put back unless the project says so.
+func (j *judging) sendCreate(s *side, refused map[string]Difference) {
+	if !s.sys.Create || !s.sys.Scope(j.golden.Fields) {
+		return
+	}
+	last, deletedThere := j.lastLink(s)
+	if deletedThere && !j.rules.Recreate {
+		j.find("deleted_elsewhere", "low", s.sys.Name, "")
+		j.differ(Difference{System: s.sys.Name, Kind: "overridden", Reason: "deleted there; recreate: hold"})
+		return
+	}
+	after := pipeline.Values{}
+	for column, v := range s.sys.Write(j.golden.Fields) {
+		if v.Set() {
+			after[column] = v.Pointer()
+		}
+	}
+	if len(after) == 0 {
+		return
+	}
+	joined := j.count(func(o *side) bool { return o.takesPart() && o.sys.Joined })
+	j.propose(Want{System: s.sys.Name, Op: pipeline.OpCreate, Before: pipeline.Values{}, After: after, LinkUS: last, Unjoined: joined == 0}, refused)
+}
+
+// lastLink is when the system last had the key, and whether it lost it in the
+// present life by a delete that was not ours.
+func (j *judging) lastLink(s *side) (at int64, deletedThere bool) {
+	for _, l := range j.links {
+		if l.System != s.sys.Name {
+			continue
+		}
+		at = max(at, l.AtUS)
+		if (l.State == "gone" || l.State == "moved") && !j.tombstone.names(l.System, l.ID) {
+			deletedThere = true
+		}
+	}
+	return at, deletedThere
+}
+
+// sendUpdate: changed fields only, set ones only, and none that the system's
+// payloads never carried, that did not map, or that may lag behind our own write.
+func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
+	if !s.sys.Scope(j.golden.Fields) {
+		j.leaveScope(s)
+		return
+	}
+	mapped := s.sys.Map(s.row.Stream)
+	differing := j.differing(s, mapped)
+	written := s.sys.Write(j.golden.Fields)
+	before, after, covered := pipeline.Values{}, pipeline.Values{}, map[string]bool{}
+	for _, column := range sortedKeys(s.sys.Feeds) {
+		to, from := written.Get(column), s.row.Stream.Get(column)
+		if !s.sys.Update || !to.Set() || !from.Set() || to == from || !s.concerns(column, differing) {
+			continue
+		}
+		for field, reads := range s.sys.Reads {
+			covered[field] = covered[field] || slices.Contains(reads, column)
+		}
+		if d, ok := refused[column]; ok && samePointer(d.Golden, to.Pointer()) && samePointer(d.Seen, from.Pointer()) {
+			j.differ(d)
+			continue
+		}
+		before[column], after[column] = from.Pointer(), to.Pointer()
+	}
+	for _, field := range differing {
+		_, listed := j.differences[[2]string{s.sys.Name, field}]
+		if v := mapped.Get(field); !covered[field] && !listed {
+			j.differ(Difference{System: s.sys.Name, Field: field, Kind: "overridden",
+				Golden: j.golden.Fields.Get(field).Pointer(), Seen: v.Pointer(), Reason: "not written to this system"})
+		}
+	}
+	if len(after) > 0 {
+		j.propose(Want{System: s.sys.Name, ID: s.row.ID, Op: pipeline.OpUpdate, Before: before, After: after, Seen: s.row}, refused)
+	}
+}
+
+// differing are the fields that the system shows otherwise than it would if it held golden.
+func (j *judging) differing(s *side, mapped Fields) []string {
+	view := s.sys.View(j.golden.Fields, s.row.Stream)
+	var fields []string
+	for _, field := range sortedKeys(s.sys.Reads) {
+		want, shown := view.Get(field), mapped.Get(field)
+		if want.Set() && shown.Set() && want != shown && !s.lagging[field] {
+			fields = append(fields, field)
+		}
+	}
+	return fields
+}
+
+// concerns reports whether writing the column serves a differing field, and
+// touches none that lags.
+func (s *side) concerns(column string, differing []string) bool {
+	for field := range s.lagging {
+		if slices.Contains(s.sys.Reads[field], column) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(differing, func(field string) bool {
+		return slices.Contains(s.sys.Reads[field], column) || slices.Contains(s.sys.Feeds[column], field)
+	})
+}
+
+// leaveScope: a record that belonged into the system and does no more is kept
+// there, with a finding, and still contends.
+func (j *judging) leaveScope(s *side) {
+	was := j.before != nil && j.before.Live && s.sys.Scope(j.before.Fields)
+	known := slices.ContainsFunc(j.in.Findings, func(f Finding) bool { return f.Kind == "left_scope" && f.System == s.sys.Name })
+	if was || known {
+		j.find("left_scope", "low", s.sys.Name, s.row.ID)
+	}
+}
+
+func samePointer(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
