@@ -41,9 +41,16 @@ type Bound struct {
 }
 
 // Check binds all expressions of a project. The error is config.Problems with
-// everything that is wrong, in file order. The project's values are not looked
-// at: what an expression gives for a certain record is not judged here.
-func Check(ctx context.Context, p *config.Project) ([]Binding, error) {
+// everything that is wrong, in file order. No record is looked at: what an
+// expression gives for a certain one is not judged here.
+func Check(ctx context.Context, p *config.Project) error {
+	_, err := Bind(ctx, p)
+	return err
+}
+
+// Bind is Check, and says what each expression reads and gives, in file order of
+// the streams.
+func Bind(ctx context.Context, p *config.Project) ([]Binding, error) {
 	b, err := Open(ctx)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func check(t *testing.T, pairs ...string) ([]Binding, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bindings, err := Check(context.Background(), p)
+	bindings, err := Bind(context.Background(), p)
 	if err != nil {
 		err = fmt.Errorf("%s", strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", ""))
 	}
@@ -144,7 +144,7 @@ func TestCanceledIsNotAProblemOfTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var problems config.Problems
-	if _, err := Check(ctx, p); err == nil || asProblems(err, &problems) {
+	if err := Check(ctx, p); err == nil || asProblems(err, &problems) {
 		t.Errorf("%v", err)
 	}
 }
