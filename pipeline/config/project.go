@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/trueup-data/trueup/schemas"
@@ -12,6 +13,9 @@ type Position struct {
 	Line   int
 	Column int
 }
+
+// String is "file:line:column".
+func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
 
 // Expr is DuckDB SQL, with its place for messages.
 type Expr struct {
@@ -90,7 +94,7 @@ type EntityField struct {
 type Stream struct {
 	System  string
 	Extract Extract
-	Map     []Mapping // SQL over the stream's fields -> entity field; default: the fields of the same name
+	Map     []Mapping // SQL over the stream's fields -> entity field, in entity order; complete: fields of the same name are in it too
 	Write   *Write    // nil: the system is only read
 	Join    string    // adopt
 	At      Position

@@ -221,3 +221,54 @@ func TestAccountIsPartOfTheScope(t *testing.T) {
 		}
 	}
 }
+
+// Lessons: a setting that cannot take effect is an error.
+func TestASettingThatCannotTakeEffectIsAnError(t *testing.T) {
+	for name, c := range map[string]struct {
+		pairs []string
+		want  string
+	}{
+		"absence without a read by ID": {
+			[]string{"          read: {path: \"/v2/reservations/{{ id }}\", gone: [404, 410]}\n", "", "deletes: {tombstone: state = 'deleted'}", "deletes: {tombstone: state = 'deleted', absence: true}"},
+			`deletes.absence" has no effect`,
+		},
+		"search without create":    {[]string{"          create: {method: POST, path: /v2/reservations}\n", ""}, `extract.search" has no effect`},
+		"precondition on creates":  {[]string{"          update: {method: PATCH, path: \"/v2/reservations/{{ id }}\"}\n", "", "          delete: {method: DELETE, path: \"/v2/reservations/{{ id }}\"}\n", ""}, `write.precondition" has no effect`},
+		"fields without create":    {[]string{"          update: true\n", "          delete: true\n"}, `write.fields" has no effect`},
+		"normalize of a number":    {[]string{"price:      decimal(12,2)", "price: {type: \"decimal(12,2)\", normalize: [trim]}"}, "normalize of field price has no effect"},
+		"an authority of nothing":  {[]string{"guest_name: {authority: airbnb}", "guest_name: {authority: [airbnb, other]}"}, `system "other" has no stream of bookings`},
+		"a zone of an epoch":       {[]string{"format: epoch_ms}", "format: epoch_ms, zone: Europe/Lisbon}"}, `has no effect`},
+		"a system without streams": {[]string{"systems:\n", "systems:\n  spare: {postgres: {dsn: \"host=db\"}}\n"}, "system spare has no effect"},
+		"a key of another level":   {[]string{"    key: [code]\n    fields:\n      code:       {", "    key: [code]\n    limits: {burst: 1}\n    fields:\n      code:       {"}, `unknown key "entities.bookings.limits"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := string(readFile(t, rentals))
+			changed := strings.NewReplacer(c.pairs...).Replace(text)
+			if changed == text {
+				t.Fatal("nothing was changed")
+			}
+			path := filepath.Join(t.TempDir(), "trueup.yaml")
+			if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Load(path, environment, testKnown())
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("want %q in %v", c.want, err)
+			}
+		})
+	}
+}
+
+// Lessons: naive times are refused without a declared zone.
+func TestNaiveTimesAreRefusedWithoutADeclaredZone(t *testing.T) {
+	text := strings.Replace(string(readFile(t, rentals)), "{type: timestamp, format: epoch_ms}", `{type: timestamp, format: "%Y-%m-%d %H:%M:%S"}`, 1)
+	path := filepath.Join(t.TempDir(), "trueup.yaml")
+	for zone, wrong := range map[string]bool{"": true, ", zone: Europe/Lisbon": false, ", zone: Lisbon": true} {
+		if err := os.WriteFile(path, []byte(strings.Replace(text, `%S"}`, `%S"`+zone+`}`, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path, environment, testKnown()); (err != nil) != wrong {
+			t.Errorf("zone %q: %v", zone, err)
+		}
+	}
+}

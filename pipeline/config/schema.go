@@ -40,7 +40,7 @@ func (m schemaMaker) of(t reflect.Type, tags tags) map[string]any {
 	case Shaper:
 		return s.JSONSchema()
 	case FromNode:
-		return map[string]any{}
+		return m.selfDecoded(t)
 	}
 	switch t {
 	case nodeType:
@@ -51,6 +51,15 @@ func (m schemaMaker) of(t reflect.Type, tags tags) map[string]any {
 		return typeShape()
 	}
 	return m.kind(t, tags)
+}
+
+// selfDecoded is what a connector's type takes that decodes itself and does not
+// say how: the keys of its struct, or a short form of one scalar.
+func (m schemaMaker) selfDecoded(t reflect.Type) map[string]any {
+	if t.Kind() != reflect.Struct || len(fieldsOf(t)) == 0 {
+		return map[string]any{}
+	}
+	return map[string]any{"anyOf": []any{m.object(t, nil), textShape()}}
 }
 
 func (m schemaMaker) kind(t reflect.Type, tags tags) map[string]any {
