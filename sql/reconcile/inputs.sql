@@ -42,10 +42,11 @@ SELECT i._key, o.system, o.id, o.asked_us
 FROM open o JOIN (SELECT _key, system, id FROM record UNION SELECT _key, system, id FROM link0) i ON i.system = o.system AND i.id = o.id
 WHERE o.id <> '';
 
--- The last word on each of our writes since the watermark.
+-- The last word on each of our writes since the watermark. What the system
+-- answered is the observation that was stored in the same commit.
 CREATE OR REPLACE TEMP TABLE outcome AS
 SELECT c._khash, c._key, c.system, c.change, c.op, c.effect, coalesce(nullif(j.id, ''), c.id) AS id,
-       j.outcome, epoch_us(j.at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
+       j.outcome, j._seq AS seq, epoch_us(j.at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
        CAST(c.after::JSON AS MAP(VARCHAR, VARCHAR)) AS after, CAST(j.fields::JSON AS MAP(VARCHAR, VARCHAR)) AS fields
 FROM in_journal j JOIN change0 c USING (change)
 WHERE j.kind <> 'intent'

@@ -40,7 +40,7 @@ CREATE OR REPLACE TEMP TABLE sent_field AS
 SELECT DISTINCT c._key, c.system, r.field
 FROM outcome_column c
 JOIN p_reads r ON r.system = c.system AND r.col = c.col
-WHERE c.op = 'update' AND c.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept');
+WHERE c.op = 'update' AND c.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept', 'altered');
 
 -- The answer to a create is base for all its fields; the answer to an update
 -- for those that were sent. A null is base only where golden had been cleared.
@@ -104,11 +104,11 @@ WITH learnt AS (
     FROM outcome WHERE op <> 'update' AND outcome IN ('rejected', 'refused', 'not_kept')
     UNION ALL
     SELECT c._key, c.system, c.col, 'refused', c.after_text,
-           CASE WHEN c.outcome = 'not_kept' AND w.change IS NOT NULL THEN a.value ELSE c.before_text END, c.outcome
+           CASE WHEN c.outcome IN ('not_kept', 'altered') AND w.change IS NOT NULL THEN a.value ELSE c.before_text END, c.outcome
     FROM outcome_column c
     LEFT JOIN answer w ON w._key = c._key AND w.system = c.system AND w.change = c.change
     LEFT JOIN answer_column a ON a._key = c._key AND a.system = c.system AND a.change = c.change AND a.col = c.col
-    WHERE c.op = 'update' AND c.outcome IN ('rejected', 'refused', 'not_kept'))
+    WHERE c.op = 'update' AND c.outcome IN ('rejected', 'refused', 'not_kept', 'altered'))
 SELECT * FROM learnt
 UNION ALL
 SELECT d._key, d.system, d.field, d.kind, d.golden, d.seen, d.reason

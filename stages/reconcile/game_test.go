@@ -165,6 +165,7 @@ func (g *game) read(p *player, complete bool) {
 		case digest == r.shown:
 			o.op = pipeline.Touch
 		}
+		o.firstNulls = r.shown == "" && g.chance(50)
 		r.shown = digest
 		page = append(page, o)
 		g.w.exec("UPDATE t_dead_letters SET open = false WHERE id = ?", id)
@@ -264,7 +265,7 @@ func (g *game) apply(p *player, c map[string]*string, asked time.Time, answers b
 	g.settled(c, id, asked, outcome, "applied", "outcome")
 	if answers {
 		r.shown = fmt.Sprint(r.version, r.gone)
-		g.w.observe(p.name, observation{key: r.key, id: id, op: pipeline.Upsert, version: p.version(r), asked: asked, fields: maps.Clone(r.fields)})
+		g.w.observe(p.name, observation{key: r.key, id: id, op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
 	}
 }
 
@@ -276,15 +277,15 @@ func (g *game) notKept(p *player, c map[string]*string, asked time.Time) {
 	}
 	g.touch(r)
 	g.settled(c, str(c["id"]), asked, "not_kept", "failed", "outcome")
-	g.w.observe(p.name, observation{key: r.key, id: str(c["id"]), op: pipeline.Upsert, version: p.version(r), asked: asked, fields: maps.Clone(r.fields)})
+	g.w.observe(p.name, observation{key: r.key, id: str(c["id"]), op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
 }
 
 // settled writes the journal and where the change stands, as load does.
 func (g *game) settled(c map[string]*string, id string, asked time.Time, outcome, state, kind string) {
 	g.w.seq++
 	g.w.exec(fmt.Sprintf(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, "at", outcome, _pos, _seq, _ord)
-VALUES (%s, 'bookings', %s, %s, %s, %s, %s, make_timestamptz(%d::BIGINT), %s, %d, 0, 0)`, compile.Literal(*c["change"]), compile.Literal(*c["system"]),
-		compile.Literal(*c["_key"]), compile.Literal(id), compile.Literal(*c["op"]), compile.Literal(kind), asked.UnixMicro(), compile.Literal(outcome), g.w.seq))
+VALUES (%s, 'bookings', %s, %s, %s, %s, %s, make_timestamptz(%d::BIGINT), %s, %d, %d, 0)`, compile.Literal(*c["change"]), compile.Literal(*c["system"]),
+		compile.Literal(*c["_key"]), compile.Literal(id), compile.Literal(*c["op"]), compile.Literal(kind), asked.UnixMicro(), compile.Literal(outcome), g.w.seq, g.w.seq))
 	set := fmt.Sprintf("state = '%s', attempt = 1, \"at\" = make_timestamptz(%d::BIGINT)", state, asked.UnixMicro())
 	if id != "" {
 		set += ", id = " + compile.Literal(id)

@@ -66,7 +66,9 @@ func (w *world) standing(in map[string]*merge.Situation) merge.Standing {
 	return on
 }
 
-func oracleLimit(l config.Limit) merge.Limit { return merge.Limit{AtLeast: l.AtLeast, Percent: l.Percent} }
+func oracleLimit(l config.Limit) merge.Limit {
+	return merge.Limit{AtLeast: l.AtLeast, Percent: l.Percent}
+}
 
 // whole is everything that stands of a key, in a form that two sides can compare.
 type whole struct {

@@ -107,7 +107,7 @@ func state(r map[string]*string, name string) merge.Val {
 	switch {
 	case r[name] != nil:
 		return merge.Of(*r[name])
-	case pipeline.FieldSet(str(r["_nulls"])).Has(name):
+	case pipeline.FieldSet(str(r["_nulls"])).Has(name), pipeline.FieldSet(str(r["_present"])).Has(name):
 		return merge.Val{State: merge.Null}
 	}
 	return merge.Val{State: merge.Absent}
@@ -146,7 +146,7 @@ func (w *world) readWork(of func(*string) *merge.Situation) {
 		if o.ID == "" {
 			o.ID = str(c["id"])
 		}
-		for _, a := range w.query(fmt.Sprintf("SELECT * REPLACE (epoch_us(_asked_at) AS _asked_at) FROM t_replica_%s WHERE _pos > %d AND _id = ? AND _key = ? AND epoch_us(_asked_at) = ? AND _op IN ('upsert', 'touch') ORDER BY _hash LIMIT 1", o.System, w.mark), o.ID, *c["_key"], o.AtUS) {
+		for _, a := range w.query(fmt.Sprintf("SELECT * REPLACE (epoch_us(_asked_at) AS _asked_at) FROM t_replica_%s WHERE _pos > %d AND _id = ? AND _key = ? AND _seq = ? AND _op IN ('upsert', 'touch') ORDER BY _hash LIMIT 1", o.System, w.mark), o.ID, *c["_key"], number(r["_seq"])) {
 			o.Answer = w.row(o.System, a)
 		}
 		name := *c["_key"] + " " + o.System

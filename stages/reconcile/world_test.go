@@ -174,6 +174,9 @@ type observation struct {
 	version *int64
 	asked   time.Time
 	fields  map[string]*string // canonical; nil is null; missing: never carried
+
+	firstNulls bool // the nulls are those of a first payload: nobody was seen to clear the fields
+	commit     int  // seq of the commit that stored it: that of the outcome which it answers
 }
 
 // observe stores rows as extract or load would.
@@ -183,7 +186,7 @@ func (w *world) observe(system string, list ...observation) {
 	var values []string
 	for _, o := range list {
 		w.seq++
-		nulls := ","
+		nulls, present := ",", ","
 		columns := make([]string, len(st.Extract.Fields))
 		digest := o.key + o.id
 		names := make([]string, 0, len(st.Extract.Fields))
@@ -198,13 +201,16 @@ func (w *world) observe(system string, list ...observation) {
 		for _, n := range sorted(names) {
 			nulls += n + ","
 		}
+		if o.firstNulls {
+			nulls, present = ",", nulls
+		}
 		version := "NULL"
 		if o.version != nil {
 			version = fmt.Sprint(*o.version)
 		}
-		values = append(values, fmt.Sprintf("(%d, %s, %s, %s, %s, NULL, %d, ',', %s, %s, 1, make_timestamptz(%d::BIGINT), %s, NULL, %d, 0, 0)",
-			khash(o.key), compile.Literal(o.key), compile.Literal(o.id), compile.Literal(string(o.op)), version, khash(digest), compile.Literal(nulls),
-			compile.Literal(w.runID()), o.asked.UnixMicro(), strings.Join(columns, ", "), w.seq))
+		values = append(values, fmt.Sprintf("(%d, %s, %s, %s, %s, NULL, %d, %s, %s, %s, 1, make_timestamptz(%d::BIGINT), %s, NULL, %d, %d, 0)",
+			khash(o.key), compile.Literal(o.key), compile.Literal(o.id), compile.Literal(string(o.op)), version, khash(digest), compile.Literal(present), compile.Literal(nulls),
+			compile.Literal(w.runID()), o.asked.UnixMicro(), strings.Join(columns, ", "), w.seq, o.commit))
 	}
 	if len(values) > 0 {
 		w.exec("INSERT INTO t_replica_" + system + " VALUES " + strings.Join(values, ", "))

@@ -58,7 +58,7 @@ func New(binder Binder, entity config.Entity) (*Entity, error) {
 
 func newSystem(binder Binder, entity config.Entity, stream config.Stream) (System, error) {
 	s := System{Name: stream.System, Columns: stream.Extract.Fields, Scope: "true", Write: stream.Write}
-	columns := streamColumns(stream.Extract.Fields)
+	columns := StreamColumns(stream.Extract.Fields)
 	for _, f := range entity.Fields {
 		expr, ok := mappingOf(f.Name, stream)
 		if !ok {
@@ -145,7 +145,8 @@ func pathOf(f schemas.Field) string {
 	return f.Path
 }
 
-func streamColumns(fields []schemas.Field) []schemas.Column {
+// StreamColumns are a stream's fields as columns.
+func StreamColumns(fields []schemas.Field) []schemas.Column {
 	columns := make([]schemas.Column, len(fields))
 	for i, f := range fields {
 		columns[i] = schemas.Column{Name: f.Name, Type: f.Type}

@@ -51,7 +51,7 @@ func (e *Entity) Records() []string {
 func (e *Entity) Answers() []string {
 	var out, records, mapped, columns []string
 	for i, s := range e.Systems {
-		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE answer_%d AS SELECT DISTINCT ON (o.change) o.change AS _change, r._key, r._id, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us%s FROM %s r JOIN outcome o ON o.system = %s AND o._khash = r._khash AND o._key = r._key AND o.id = r._id AND o.at_us = epoch_us(r._asked_at) WHERE r._op IN ('upsert', 'touch') ORDER BY o.change, r._hash",
+		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE answer_%d AS SELECT DISTINCT ON (o.change) o.change AS _change, r._key, r._id, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us%s FROM %s r JOIN outcome o ON o.system = %s AND o._khash = r._khash AND o._key = r._key AND o.id = r._id AND o.seq = r._seq WHERE r._op IN ('upsert', 'touch') ORDER BY o.change, r._asked_at DESC, r._hash",
 			i, prefixed(s.flagged("r")), quote(s.Since()), Literal(s.Name)))
 		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _change AS change, _id AS id, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us FROM answer_%d", Literal(s.Name), i))
 		mapped = append(mapped, s.mappedLong(fmt.Sprintf("answer_%d", i), "_key, _change"))
@@ -118,12 +118,14 @@ func (e *Entity) wide(table string) string {
 	return "SELECT " + join("_key", columns) + " FROM (SELECT " + join("_key", texts) + " FROM " + table + " GROUP BY _key)"
 }
 
-// flagged are the stream's columns, each with a flag that no payload ever carried it.
+// flagged are the stream's columns, each with a flag that nothing is known of
+// it: it holds no value, nobody cleared it, and the newest payload did not carry it.
 func (s System) flagged(alias string) []string {
 	var out []string
 	for i, f := range s.Columns {
 		column := alias + "." + quote(f.Name)
-		out = append(out, fmt.Sprintf("%s, %s IS NULL AND NOT contains(coalesce(%s._nulls, ','), %s) AS _f%d", column, column, alias, Literal(","+f.Name+","), i))
+		out = append(out, fmt.Sprintf("%s, %s IS NULL AND NOT contains(coalesce(%s._nulls, ',') || coalesce(%s._present, ','), %s) AS _f%d",
+			column, column, alias, alias, Literal(","+f.Name+","), i))
 	}
 	return out
 }

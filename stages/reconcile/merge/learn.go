@@ -80,7 +80,10 @@ func (j *judging) learnUpdate(s *side, o Outcome) {
 	}
 	mapped := s.sys.Map(o.Answer.Stream)
 	for field, reads := range s.sys.Reads {
-		sent := overlap(reads, func(column string) bool { _, ok := o.After[column]; return ok && done(o.column(column)) })
+		sent := overlap(reads, func(column string) bool {
+			_, ok := o.After[column]
+			return ok && (done(o.column(column)) || o.column(column) == altered)
+		})
 		if v := mapped.Get(field); sent && v.Set() {
 			base.Fields[field] = v
 		}
@@ -114,16 +117,20 @@ func (j *judging) learnRefusal(o Outcome) {
 	}
 	for _, column := range sortedKeys(o.After) {
 		outcome := o.column(column)
-		if !declined(outcome) {
+		if !declined(outcome) && outcome != altered {
 			continue
 		}
 		seen := o.Before[column]
-		if outcome == pipeline.NotKept && o.Answer != nil {
+		if (outcome == pipeline.NotKept || outcome == altered) && o.Answer != nil {
 			seen = o.Answer.Stream.Get(column).Pointer()
 		}
 		j.differ(Difference{System: o.System, Field: column, Kind: "refused", Golden: o.After[column], Seen: seen, Reason: string(outcome)})
 	}
 }
+
+// altered: of one field of a write, the system shows neither what was sent nor
+// what was there before.
+const altered pipeline.Outcome = "altered"
 
 // column is the outcome of one field of the write.
 func (o Outcome) column(name string) pipeline.Outcome {
