@@ -28,12 +28,19 @@ func Backoff(try int, err error) time.Duration {
 	return max(rand.N(ceiling), min(fault.RetryAfterOf(err), time.Minute)) //nolint:gosec // jitter is no secret
 }
 
-// Retry repeats what is safe to repeat: reads, listings and deletes, after
-// errors that say nothing happened or that nobody knows. A torn read is resumed
-// where it broke, a listing after its last key. Puts, swaps and uploads pass
-// through untouched: who wrote them must judge what their outcome means, and
-// an unknown outcome stays unknown.
-func Retry(s Store, p Policy) Store {
+// Do calls until call succeeds, fails for good, or was tried often enough, and
+// gives its last error. It repeats after Transient and Unknown errors, so what
+// call does must be safe to do twice.
+func (p Policy) Do(ctx context.Context, call func() error) error {
+	a := p.attempts()
+	for {
+		if err := call(); err == nil || !a.again(ctx, err) {
+			return err
+		}
+	}
+}
+
+func (p Policy) attempts() attempts {
 	if p.Tries <= 0 {
 		p.Tries = 5
 	}
@@ -43,8 +50,15 @@ func Retry(s Store, p Policy) Store {
 	if p.Sleep == nil {
 		p.Sleep = sleep
 	}
-	return &retried{Store: s, policy: p}
+	return attempts{policy: p}
 }
+
+// Retry repeats what is safe to repeat: reads, listings and deletes, after
+// errors that say nothing happened or that nobody knows. A torn read is resumed
+// where it broke, a listing after its last key. Puts, swaps and uploads pass
+// through untouched: who wrote them must judge what their outcome means, and
+// an unknown outcome stays unknown.
+func Retry(s Store, p Policy) Store { return &retried{Store: s, policy: p} }
 
 type retried struct {
 	Store
@@ -81,28 +95,20 @@ func (a *attempts) again(ctx context.Context, err error) bool {
 	return a.policy.Sleep(ctx, a.policy.Wait(a.failed, err)) == nil
 }
 
-func (r *retried) Get(ctx context.Context, key string) ([]byte, Info, error) {
-	a := attempts{policy: r.policy}
-	for {
-		data, info, err := r.Store.Get(ctx, key)
-		if err == nil || !a.again(ctx, err) {
-			return data, info, err
-		}
-	}
+func (r *retried) Get(ctx context.Context, key string) (data []byte, info Info, err error) {
+	err = r.policy.Do(ctx, func() error {
+		data, info, err = r.Store.Get(ctx, key)
+		return err
+	})
+	return data, info, err
 }
 
 func (r *retried) Delete(ctx context.Context, key string) error {
-	a := attempts{policy: r.policy}
-	for {
-		err := r.Store.Delete(ctx, key)
-		if err == nil || !a.again(ctx, err) {
-			return err
-		}
-	}
+	return r.policy.Do(ctx, func() error { return r.Store.Delete(ctx, key) })
 }
 
 func (r *retried) List(ctx context.Context, prefix, after string, yield func(Info) error) error {
-	a := attempts{policy: r.policy}
+	a := r.policy.attempts()
 	for {
 		var stopped error
 		err := r.Store.List(ctx, prefix, after, func(info Info) error {
@@ -119,7 +125,7 @@ func (r *retried) List(ctx context.Context, prefix, after string, yield func(Inf
 }
 
 func (r *retried) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	rest := &resumed{ctx: ctx, store: r.Store, key: key, offset: offset, left: length, tries: attempts{policy: r.policy}}
+	rest := &resumed{ctx: ctx, store: r.Store, key: key, offset: offset, left: length, tries: r.policy.attempts()}
 	if err := rest.open(); err != nil {
 		return nil, err
 	}
