@@ -101,12 +101,23 @@ type Partition struct {
 }
 
 // Cursor is where an incremental read stands. Literal is the source's own text
-// and is what the next request uses; Order is the same as a comparable number
+// and is what the next request uses, unless it is empty; Order is the same as a comparable number
 // (UTC microseconds, or the integer itself), only ever rounded down.
 type Cursor struct {
 	Literal string
 	Order   int64
 	Set     bool // false: nothing read yet
+}
+
+// Back moves a cursor that counts microseconds back by us; one that counts
+// something else stays, since a time says nothing about it. The literal of a
+// cursor that moved is gone: a request formats Order.
+func (c *Cursor) Back(us int64, isTime bool) {
+	if !isTime || us <= 0 {
+		return
+	}
+	c.Order -= us
+	c.Literal = ""
 }
 
 // Checkpoint is what is true of a partition after the rows before it are stored.

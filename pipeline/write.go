@@ -1,6 +1,13 @@
 package pipeline
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrNeedsRead is Prepare's answer when the request needs what only a read by ID
+// tells: a precondition, or the whole body. The caller reads, and prepares again.
+var ErrNeedsRead = errors.New("the record has to be read first")
 
 // WriteOp is what a change does to a record in one system.
 type WriteOp string

@@ -1,0 +1,165 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline/tables"
+	"github.com/trueup-data/trueup/stages/load/protocol"
+)
+
+// sent is a change on its way: its request, and later what became of it.
+type sent struct {
+	change   *change
+	request  pipeline.Request
+	protocol pipeline.Protocol
+	key      string    // idempotency key
+	kind     string    // of the journal row: outcome, or settled after a doubt
+	at       time.Time // when the intent was made
+
+	outcome  pipeline.Outcome // "" while on its way
+	status   int
+	fields   map[string]string // outcome per field
+	evidence string
+	digest   string
+	wait     time.Duration // with Retryable
+	sights   []sight       // observations that came with it
+}
+
+// sight is an observation to store: a record, or that an ID is gone.
+type sight struct {
+	record *pipeline.Batch
+	gone   string
+	at     time.Time
+}
+
+func (s *sent) end(o pipeline.Outcome, evidence string) *sent {
+	s.outcome, s.evidence = o, evidence
+	return s
+}
+
+// prepare renders the requests of a batch. Refused are those that cannot be sent.
+func (l *loader) prepare(ctx context.Context, batch []*change) (ready, refused []*sent, err error) {
+	if len(batch) == 0 {
+		return nil, nil, nil
+	}
+	bases, err := l.bases(ctx, batch)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range batch {
+		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), at: l.Now(), kind: tables.JournalOutcome}
+		if err := l.render(ctx, s, bases[baseID{c.key, c.id.String}]); err != nil {
+			if ctx.Err() != nil {
+				return nil, nil, ctx.Err()
+			}
+			refused = append(refused, s.end(refusal(err), err.Error()))
+			continue
+		}
+		if s.outcome != "" {
+			refused = append(refused, s)
+			continue
+		}
+		c.attempt++
+		c.sends++
+		c.to(tables.ChangeSent, "")
+		ready = append(ready, s)
+	}
+	return ready, refused, nil
+}
+
+// refusal is the outcome of a change that could not be made into a request.
+func refusal(err error) pipeline.Outcome {
+	if fault.KindOf(err) == fault.Transient {
+		return pipeline.Retryable
+	}
+	return pipeline.Rejected
+}
+
+// render makes the request of s. A record whose precondition its listings do not
+// carry is read first, and compared.
+func (l *loader) render(ctx context.Context, s *sent, base *pipeline.Batch) error {
+	c := s.change
+	fields, err := l.keyFields(c.key)
+	if err != nil {
+		return err
+	}
+	s.key = protocol.Key(c.name, c.observedHash, c.generation)
+	w := pipeline.Write{Change: c.name, Op: c.op, Key: c.key, KeyFields: fields, ID: c.id.String,
+		Before: c.before, After: c.after, Base: base, Version: c.observedVersion, IdempotencyKey: s.key}
+	if c.observedETag != nil {
+		w.ETag = *c.observedETag
+	}
+	s.request, err = l.req.Target.Prepare(w)
+	if !errors.Is(err, pipeline.ErrNeedsRead) {
+		return err
+	}
+	fresh, err := l.verify(ctx, s)
+	if err != nil || s.outcome != "" {
+		return err
+	}
+	w.Base, w.ETag, w.Version = fresh.record, fresh.etag, fresh.version
+	s.request, err = l.req.Target.Prepare(w)
+	return err
+}
+
+// readsRightBefore reports whether a write without a precondition is compared
+// with the record right before it is sent.
+func (l *loader) readsRightBefore(c *change) bool {
+	w := l.req.Stream.Write
+	return c.op != pipeline.OpCreate && !w.Precondition && w.Verify != "none" && l.req.Target.CanFetch()
+}
+
+// sendAll puts a batch onto the wire. Its error is a lost lease or a cancelled
+// context; whatever was not answered then stays in doubt in the store.
+func (l *loader) sendAll(ctx context.Context, batch []*sent) ([]*sent, error) {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, l.req.Concurrency))
+	for _, s := range batch {
+		group.Go(func() error { return l.send(inner, s) })
+	}
+	return batch, group.Wait()
+}
+
+// errFenced marks that the fence, and not the outside, stopped a request.
+var errFenced = errors.New("the run may no longer write")
+
+// send verifies and sends one change, once.
+func (l *loader) send(ctx context.Context, s *sent) error {
+	if l.readsRightBefore(s.change) {
+		if _, err := l.verify(ctx, s); err != nil {
+			s.end(pipeline.Retryable, "could not be read right before: "+err.Error())
+			return ctx.Err()
+		}
+		if s.outcome != "" {
+			return nil
+		}
+	}
+	answer, err := l.req.Target.Send(ctx, s.request, s.change.op, func() error {
+		if err := l.Fence(); err != nil {
+			return errors.Join(errFenced, err)
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errFenced):
+		return fmt.Errorf("send to %s: %w", l.id, err)
+	case err == nil:
+		l.judge(ctx, s, answer)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case fault.KindOf(err) == fault.Unknown:
+		s.end(pipeline.InDoubt, err.Error())
+	case fault.KindOf(err) == fault.Transient:
+		s.end(pipeline.Retryable, err.Error())
+	default:
+		s.end(pipeline.Rejected, err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package load
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/replica"
+	"github.com/trueup-data/trueup/pipeline/tables"
+	"github.com/trueup-data/trueup/stages/load/protocol"
+)
+
+// fresh is a record as it is right now.
+type fresh struct {
+	record  *pipeline.Batch
+	gone    bool
+	etag    string
+	version *int64
+}
+
+// look reads one record by ID.
+func (l *loader) look(ctx context.Context, id string) (fresh, error) {
+	got, err := l.req.Target.Fetch(ctx, []string{id})
+	if err != nil {
+		return fresh{}, err
+	}
+	for _, why := range got.Failed {
+		return fresh{}, why
+	}
+	if len(got.Gone) > 0 {
+		return fresh{gone: true}, nil
+	}
+	if got.Batch.Rows == nil || got.Batch.Rows.NumRows() != 1 || replica.IDs(got.Batch.Rows)[0] != id {
+		return fresh{}, fmt.Errorf("%s answered the read of %q with another record, or none", l.id, id)
+	}
+	f := fresh{record: &got.Batch}
+	f.etag, f.version = guards(got.Batch.Rows)
+	return f, nil
+}
+
+// guards reads what a precondition can be made of.
+func guards(row arrow.RecordBatch) (etag string, version *int64) {
+	if c, ok := columnOf(row, pipeline.ColETag).(*array.String); ok && c.IsValid(0) {
+		etag = c.Value(0)
+	}
+	if c, ok := columnOf(row, pipeline.ColVersion).(*array.Int64); ok && c.IsValid(0) {
+		v := c.Value(0)
+		version = &v
+	}
+	return etag, version
+}
+
+func columnOf(row arrow.RecordBatch, name string) arrow.Array {
+	if i := row.Schema().FieldIndices(name); len(i) == 1 {
+		return row.Column(i[0])
+	}
+	return nil
+}
+
+// verify reads a record and compares it with what the change corrects. If it is
+// not that any more, the change ends as stale, or as already true.
+func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
+	asked := l.Now()
+	f, err := l.look(ctx, s.change.id.String)
+	if err != nil {
+		return f, err
+	}
+	if f.gone {
+		s.sights = append(s.sights, sight{gone: s.change.id.String, at: asked})
+		if s.change.op == pipeline.OpDelete {
+			s.end(pipeline.AlreadyTrue, "gone before it was deleted")
+		} else {
+			s.end(pipeline.Stale, "the record is gone")
+		}
+		return f, nil
+	}
+	seen := l.compare(s.change, f.record.Rows)
+	if seen.Before == len(s.change.before) {
+		return f, nil
+	}
+	s.sights = append(s.sights, sight{record: f.record, at: asked})
+	if s.change.op == pipeline.OpUpdate && seen.After == seen.Fields {
+		s.end(pipeline.AlreadyTrue, "holds what was to be sent")
+	} else {
+		s.end(pipeline.Stale, "the record is not what the change corrects any more")
+	}
+	return f, nil
+}
+
+// compare counts the fields of a record that are as sent and as before.
+func (l *loader) compare(c *change, record arrow.RecordBatch) protocol.Sight {
+	s := protocol.Sight{Fields: len(c.after)}
+	for name, want := range c.after {
+		if got, known := l.value(record, name); known && same(got, want) {
+			s.After++
+		}
+	}
+	for name, was := range c.before {
+		if got, known := l.value(record, name); known && same(got, was) {
+			s.Before++
+		}
+	}
+	return s
+}
+
+// value is a field of a one-row record in canonical text. Not known: the record
+// did not carry it.
+func (l *loader) value(record arrow.RecordBatch, name string) (text *string, known bool) {
+	present, ok := columnOf(record, pipeline.ColPresent).(*array.String)
+	if !ok || !pipeline.FieldSet(present.Value(0)).Has(name) {
+		return nil, false
+	}
+	for _, f := range l.req.Stream.Extract.Fields {
+		if f.Name != name {
+			continue
+		}
+		if t, set := f.Type.Canonical(columnOf(record, name), 0); set {
+			return &t, true
+		}
+		return nil, true
+	}
+	return nil, false
+}
+
+func same(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// baseID finds the raw record of a change.
+type baseID struct{ key, id string }
+
+// bases reads the newest raw records of a batch, for requests that need a whole body.
+func (l *loader) bases(ctx context.Context, batch []*change) (map[baseID]*pipeline.Batch, error) {
+	hashes := make([]int64, len(batch))
+	for i, c := range batch {
+		hashes[i] = c.khash
+	}
+	session, err := l.Engine.Session(ctx, l.head)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	if err := session.Current(ctx, l.stream.Table, "current"); err != nil {
+		return nil, err
+	}
+	records, err := replica.Read(ctx, session, "load/bases.sql", hashes)
+	if err != nil {
+		return nil, fmt.Errorf("raw records of %s: %w", l.id, err)
+	}
+	out := map[baseID]*pipeline.Batch{}
+	for _, r := range records {
+		keys, ids := columnOf(r, pipeline.ColKey).(*array.String), columnOf(r, pipeline.ColID).(*array.String)
+		for i := range int(r.NumRows()) {
+			out[baseID{keys.Value(i), ids.Value(i)}] = &pipeline.Batch{Rows: r.NewSlice(int64(i), int64(i)+1)}
+		}
+	}
+	return out, nil
+}
+
+// closed reports whether a state needs nothing more from load.
+func closed(o pipeline.Outcome) string {
+	switch o {
+	case pipeline.Applied, pipeline.AlreadyTrue, pipeline.AppliedPartly:
+		return tables.ChangeApplied
+	case pipeline.InDoubt:
+		return tables.ChangeInDoubt
+	case pipeline.HeldBack:
+		return tables.ChangeHeld
+	case pipeline.Retryable:
+		return tables.ChangeReady
+	case pipeline.Superseded:
+		return tables.ChangeSuperseded
+	default:
+		return tables.ChangeFailed
+	}
+}

@@ -1,0 +1,157 @@
+package story
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/tables"
+)
+
+// RunRow is a run as people see it.
+type RunRow struct {
+	Run      string     `json:"run"`
+	Mode     string     `json:"mode"`
+	State    string     `json:"state"`
+	Epoch    int64      `json:"epoch"`
+	RunAt    time.Time  `json:"run_at"`
+	Started  time.Time  `json:"started_at"`
+	Ended    *time.Time `json:"ended_at,omitempty"`
+	ExitCode *int64     `json:"exit_code,omitempty"`
+	Summary  string     `json:"-"` // JSON, as the run left it
+}
+
+// Partition is where a partition of a stream stands.
+type Partition struct {
+	Stream    string    `json:"stream"`
+	Partition string    `json:"partition"`
+	Mode      string    `json:"mode"`
+	State     string    `json:"state"`
+	Proven    bool      `json:"proven"`
+	Reason    string    `json:"reason,omitempty"`
+	Rows      int64     `json:"rows"`
+	Cursor    string    `json:"cursor,omitempty"`
+	Run       string    `json:"run"`
+	At        time.Time `json:"at"`
+}
+
+// Finding is something that a person should know.
+type Finding struct {
+	Finding   string    `json:"finding"`
+	Kind      string    `json:"kind"`
+	Severity  string    `json:"severity"`
+	Entity    string    `json:"entity"`
+	System    string    `json:"system"`
+	Field     string    `json:"field,omitempty"`
+	Key       string    `json:"key,omitempty"`
+	Observed  string    `json:"observed,omitempty"`
+	Expected  string    `json:"expected,omitempty"`
+	Evidence  string    `json:"evidence,omitempty"` // a query
+	Help      string    `json:"help,omitempty"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+}
+
+// Status is the state of a project in one look.
+type Status struct {
+	Commit   uint64           `json:"commit"`
+	Runs     []RunRow         `json:"runs"`
+	Streams  []Partition      `json:"streams"`
+	Changes  map[string]int64 `json:"changes"` // by state, without finished ones
+	Findings []Finding        `json:"findings"`
+}
+
+// ReadStatus gathers a project's state.
+func ReadStatus(ctx context.Context, session *duck.Session, project *config.Project) (Status, error) {
+	s := Status{Changes: map[string]int64{}}
+	var err error
+	if s.Runs, err = Runs(ctx, session, 1); err != nil {
+		return s, err
+	}
+	if s.Streams, err = streams(ctx, session); err != nil {
+		return s, err
+	}
+	open, err := Changes(ctx, session, project, Filter{Open: true})
+	if err != nil {
+		return s, err
+	}
+	for _, c := range open {
+		s.Changes[c.State]++
+	}
+	s.Findings, err = Findings(ctx, session)
+	return s, err
+}
+
+// Runs lists the last n runs, newest first.
+func Runs(ctx context.Context, session *duck.Session, n int) ([]RunRow, error) {
+	if err := session.Current(ctx, tables.Runs(), "runs"); err != nil {
+		return nil, err
+	}
+	rows, err := ask(ctx, session, "review/runs.sql", n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []RunRow
+	for rows.Next() {
+		var r RunRow
+		var summary sql.NullString
+		if err := rows.Scan(&r.Run, &r.Mode, &r.State, &r.Epoch, &r.RunAt, &r.Started, &r.Ended, &r.ExitCode, &summary); err != nil {
+			return nil, fmt.Errorf("runs: %w", err)
+		}
+		r.Summary = summary.String
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+func streams(ctx context.Context, session *duck.Session) ([]Partition, error) {
+	if err := session.Current(ctx, tables.Checkpoints(), "checkpoints"); err != nil {
+		return nil, err
+	}
+	rows, err := ask(ctx, session, "review/streams.sql")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Partition
+	for rows.Next() {
+		var p Partition
+		var entity, system string
+		var proven sql.NullBool
+		var reason, cursor sql.NullString
+		var n sql.NullInt64
+		if err := rows.Scan(&entity, &system, &p.Partition, &p.Mode, &p.State, &proven, &reason, &n, &cursor, &p.Run, &p.At); err != nil {
+			return nil, fmt.Errorf("streams: %w", err)
+		}
+		p.Stream, p.Proven, p.Reason, p.Rows, p.Cursor = entity+"@"+system, proven.Bool, reason.String, n.Int64, cursor.String
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// Findings lists what is open.
+func Findings(ctx context.Context, session *duck.Session) ([]Finding, error) {
+	if err := session.Current(ctx, tables.Findings(), "findings"); err != nil {
+		return nil, err
+	}
+	rows, err := ask(ctx, session, "review/open_findings.sql")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Finding
+	for rows.Next() {
+		var f Finding
+		var field, key, observed, expected, evidence, help sql.NullString
+		if err := rows.Scan(&f.Finding, &f.Kind, &f.Severity, &f.Entity, &f.System, &field, &key, &observed, &expected, &evidence, &help, &f.FirstSeen, &f.LastSeen); err != nil {
+			return nil, fmt.Errorf("findings: %w", err)
+		}
+		f.Field, f.Key, f.Observed, f.Expected, f.Evidence, f.Help = field.String, key.String, observed.String, expected.String, evidence.String, help.String
+		out = append(out, f)
+	}
+	return out, rows.Err()
+}
