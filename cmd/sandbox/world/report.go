@@ -93,9 +93,10 @@ const shownProblems = 20
 // String is the report for people: figures, then what is wrong.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "records   %d bookings: %d agree in every field, %d with known differences, %d disagree (%d fields compared)\n",
-		r.Keys, r.Agree, r.Known, r.Disagree, r.Fields)
-	fmt.Fprintf(&b, "edits     %d by people: %d in both systems, %d replaced by a later edit, %d overridden by the authority, %d deleted with their booking, %d known, %d lost\n",
+	fmt.Fprintf(&b, "records   %s: %d agree in every field, %d with known differences, %d disagree (%d fields compared)\n",
+		plural(r.Keys, "booking"), r.Agree, r.Known, r.Disagree, r.Fields)
+	fmt.Fprintf(&b, "edits     %d by people: %d in both systems, %d replaced by a later edit, %d overridden by the authority, %d deleted with their booking, "+
+		"%d known, %d lost\n",
 		r.Edits.Total, r.Edits.Kept, r.Edits.Replaced, r.Edits.Overridden, r.Edits.Deleted, r.Edits.Known, r.Count(CheckLostEdit))
 	fmt.Fprintf(&b, "effects   %d creates, %d updates (%d changed nothing), %d deletes: %d double, %d unasked deletes, %d blind, %d invented values\n",
 		r.Effects.Creates, r.Effects.Updates, r.Effects.NoChange, r.Effects.Deletes,

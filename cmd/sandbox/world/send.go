@@ -44,12 +44,12 @@ func flush(rw http.ResponseWriter) {
 
 // drop is a time-out without the waiting: the client learns at once that no
 // answer will come, and knows as little about the effect as after thirty seconds.
-// One byte goes out first, because Go's client silently sends a request again
-// when a kept connection closes before the first byte; after a real time-out it
-// would not.
+// An interim "102 Processing" goes out first, because Go's client silently sends
+// a request again when a kept connection closes before the first byte; after a
+// real time-out it would not.
 func drop(rw http.ResponseWriter) {
 	conn := hijack(rw)
-	_, _ = conn.Write([]byte("H"))
+	_, _ = conn.Write([]byte("HTTP/1.1 102 Processing\r\n\r\n"))
 	_ = conn.Close()
 }
 

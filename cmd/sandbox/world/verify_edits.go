@@ -40,8 +40,11 @@ func (v *verifier) fateOf(e Edit) (worst fate, field, detail string) {
 	if e.Op == Delete {
 		return v.fateOfDelete(e)
 	}
-	if v.deletedAfter(e) {
-		return deleted, "", ""
+	if v.gone(e.Key) {
+		if v.deletedByPerson(e.Key) {
+			return deleted, "", ""
+		}
+		return lost, Presence, describe(e) + ", and the booking is gone from both systems though no person deleted it"
 	}
 	for _, f := range Fields() {
 		want, set := e.After[f.String()]
@@ -77,23 +80,20 @@ func (v *verifier) fateOfDelete(e Edit) (fate, string, string) {
 	return kept, "", ""
 }
 
-// deletedAfter reports whether a person deleted the booking, before or after the
-// edit, and it is gone: an edit of a booking that is gone elsewhere is gone too.
-func (v *verifier) deletedAfter(e Edit) bool {
-	for _, system := range v.systems {
-		if len(v.live(e.Key, system)) > 0 {
-			return false
-		}
-	}
-	return slices.ContainsFunc(v.byKey[e.Key], func(d Edit) bool { return d.Op == Delete })
+func (v *verifier) gone(key string) bool {
+	return !slices.ContainsFunc(v.systems, func(system string) bool { return len(v.live(key, system)) > 0 })
+}
+
+// deletedByPerson reports whether a person deleted the booking, in any system and
+// at any time: an edit of a booking that is deleted elsewhere goes with it.
+func (v *verifier) deletedByPerson(key string) bool {
+	return slices.ContainsFunc(v.byKey[key], func(d Edit) bool { return d.Op == Delete })
 }
 
 // fateOfField looks at the value in every system that has the booking.
 func (v *verifier) fateOfField(e Edit, f Field, want *string) (worst fate, detail string) {
-	found := false
 	for _, system := range v.systems {
 		for _, r := range v.live(e.Key, system) {
-			found = true
 			now := r.Now().Booking[f]
 			one := v.fateOfValue(e, f, want, now)
 			if one == lost && v.opt.known(e.Key, f.String()) {
@@ -103,9 +103,6 @@ func (v *verifier) fateOfField(e Edit, f Field, want *string) (worst fate, detai
 				worst, detail = one, describe(e)+" set it to "+show(want)+", and "+system+" has "+show(now)
 			}
 		}
-	}
-	if !found {
-		return lost, describe(e) + ", and the booking is gone from both systems though no person deleted it"
 	}
 	return worst, detail
 }
