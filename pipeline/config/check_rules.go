@@ -31,7 +31,7 @@ func (b *builder) rules(ent Entity, raw entityPart) {
 func (b *builder) systemsOf(ent Entity, names Names) {
 	for i, n := range names {
 		if _, ok := ent.Stream(n.Text); !ok {
-			b.problems.add(n.At, fmt.Sprintf("system %q has no stream of %s", n.Text, ent.Name), "it can never have news", suggest(n.Text, ent.systems()))
+			b.problems.add(n.At, fmt.Sprintf("system %q has no stream of %s", n.Text, ent.Name), "it can never have news", suggest(n.Text, ent.Systems()))
 		}
 		if slices.Contains(names.Texts()[:i], n.Text) {
 			b.problems.add(n.At, fmt.Sprintf("system %s is named twice", n.Text), "", "keep the first")

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/trueup-data/trueup/schemas"
+
 // System finds a system by name.
 func (p *Project) System(name string) (System, bool) {
 	for _, s := range p.Systems {
@@ -18,6 +20,31 @@ func (p *Project) Entity(name string) (Entity, bool) {
 		}
 	}
 	return Entity{}, false
+}
+
+// ParentsFirst are the entities so that each comes after those that its fields
+// refer to, and otherwise in file order: the order of creates and updates, and
+// reversed that of deletes. Load refuses refs in a circle.
+func (p *Project) ParentsFirst() []Entity {
+	var out []Entity
+	done := map[string]bool{}
+	var visit func(Entity)
+	visit = func(e Entity) {
+		if done[e.Name] {
+			return
+		}
+		done[e.Name] = true
+		for _, f := range e.Fields {
+			if parent, ok := p.Entity(f.Ref); ok {
+				visit(parent)
+			}
+		}
+		out = append(out, e)
+	}
+	for _, e := range p.Entities {
+		visit(e)
+	}
+	return out
 }
 
 func (p *Project) entityNames() []string {
@@ -56,7 +83,8 @@ func (e Entity) Rule(field string) Rule {
 	return e.Resolve.Default
 }
 
-func (e Entity) systems() []string {
+// Systems are the names of those that hold the entity, in file order.
+func (e Entity) Systems() []string {
 	names := make([]string, len(e.Streams))
 	for i, s := range e.Streams {
 		names[i] = s.System
@@ -78,4 +106,13 @@ func (s Stream) Mapping(field string) (Mapping, bool) {
 		}
 	}
 	return Mapping{}, false
+}
+
+// Columns are the entity's fields as columns of its golden records.
+func (e Entity) Columns() []schemas.Column {
+	out := make([]schemas.Column, len(e.Fields))
+	for i, f := range e.Fields {
+		out[i] = schemas.Column{Name: f.Name, Type: f.Type}
+	}
+	return out
 }

@@ -272,3 +272,27 @@ func TestNaiveTimesAreRefusedWithoutADeclaredZone(t *testing.T) {
 		}
 	}
 }
+
+func TestParentsComeFirst(t *testing.T) {
+	p := Project{}
+	for name, ref := range map[string]string{"tasks": "bookings", "bookings": "listings", "listings": "", "prices": "listings"} {
+		p.Entities = append(p.Entities, Entity{Name: name, Fields: []EntityField{{Name: "parent", Ref: ref}}})
+	}
+	slices.SortFunc(p.Entities, func(a, b Entity) int { return strings.Compare(b.Name, a.Name) })
+	var names []string
+	for _, e := range p.ParentsFirst() {
+		names = append(names, e.Name)
+	}
+	if diff := cmp.Diff([]string{"bookings", "listings", "prices", "tasks"}, slices.Sorted(slices.Values(names))); diff != "" {
+		t.Error(diff)
+	}
+	for _, e := range p.Entities {
+		if ref := e.Fields[0].Ref; ref != "" && slices.Index(names, ref) > slices.Index(names, e.Name) {
+			t.Errorf("%s stands before its parent %s: %v", e.Name, ref, names)
+		}
+	}
+	bookings, _ := load(t, rentals).Entity("bookings")
+	if got := bookings.Systems(); !slices.Equal(got, []string{"pms", "airbnb"}) || len(bookings.Columns()) != 9 {
+		t.Errorf("%v, %v", got, bookings.Columns())
+	}
+}

@@ -86,10 +86,10 @@ func (m schemaMaker) kind(t reflect.Type, tags tags) map[string]any {
 func (m schemaMaker) object(t reflect.Type, more map[string]any) map[string]any {
 	properties := map[string]any{}
 	var required []string
-	open := false
+	open := more[unknownKeys] != nil
 	for _, f := range fieldsOf(t) {
 		if f.rest {
-			open = more == nil
+			open = open || more == nil
 			continue
 		}
 		if f.unbuilt != "" {
@@ -105,7 +105,9 @@ func (m schemaMaker) object(t reflect.Type, more map[string]any) map[string]any 
 		}
 	}
 	for name, s := range more {
-		properties[name] = s
+		if name != unknownKeys {
+			properties[name] = s
+		}
 	}
 	out := map[string]any{"type": "object", "properties": properties}
 	if !open {
@@ -118,13 +120,17 @@ func (m schemaMaker) object(t reflect.Type, more map[string]any) map[string]any 
 	return out
 }
 
-// union is the keys of every connector at one level; nil if one says nothing.
+// unknownKeys marks keys of which one connector does not say what they are.
+const unknownKeys = "*"
+
+// union is the keys of every connector at one level.
 func (m schemaMaker) union(pick func(ConnectorKeys) any) map[string]any {
 	out := map[string]any{}
 	for _, name := range m.known.names() {
 		prototype := pick(m.known[name])
 		if prototype == nil {
-			return nil
+			out[unknownKeys] = true
+			continue
 		}
 		properties, _ := m.object(reflect.TypeOf(prototype), nil)["properties"].(map[string]any)
 		for key, s := range properties {

@@ -101,7 +101,7 @@ func (c *checker) stream(ctx context.Context, ent config.Entity, st config.Strea
 			jobs = append(jobs, job{PartWrite, m.Name, &m.Expr, Value(f.Type)})
 		}
 	}
-	return c.all(ctx, ent.Name, entityColumns(ent), ent, st, jobs)
+	return c.all(ctx, ent.Name, ent.Columns(), ent, st, jobs)
 }
 
 // mapped is what the mapping of an entity field must give.
@@ -141,14 +141,6 @@ func (c *checker) all(ctx context.Context, owner string, columns []schemas.Colum
 func streamColumns(st config.Stream) []schemas.Column {
 	out := make([]schemas.Column, len(st.Extract.Fields))
 	for i, f := range st.Extract.Fields {
-		out[i] = schemas.Column{Name: f.Name, Type: f.Type}
-	}
-	return out
-}
-
-func entityColumns(ent config.Entity) []schemas.Column {
-	out := make([]schemas.Column, len(ent.Fields))
-	for i, f := range ent.Fields {
 		out[i] = schemas.Column{Name: f.Name, Type: f.Type}
 	}
 	return out
