@@ -1,0 +1,38 @@
+package connector
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"github.com/trueup-data/trueup/pipeline/config"
+)
+
+func TestTheSchemaOfTheProjectFileIsCurrent(t *testing.T) {
+	want, err := config.JSONSchema(Known())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../schemas/project.schema.json")
+	if err != nil {
+		t.Fatalf("%v: run 'make generate' and commit what it writes", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("schemas/project.schema.json is not what the types and tags of the project file say: run 'make generate' and commit it")
+	}
+}
+
+func TestTheExamplesLoadWithTheRealConnectors(t *testing.T) {
+	env := func(string) (string, bool) { return "https://system.example/v1", true }
+	store := func(name string) (string, bool) {
+		if name == "TRUEUP_STORE" {
+			return "", false
+		}
+		return env(name)
+	}
+	for _, path := range []string{"../../testdata/projects/rentals/trueup.yaml", "../../cmd/sandbox/story/trueup.yaml"} {
+		if _, err := config.Load(path, store, Known()); err != nil {
+			t.Errorf("%s:\n%v", path, err)
+		}
+	}
+}
