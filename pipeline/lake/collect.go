@@ -184,7 +184,8 @@ func (l *Lake) addPinned(ctx context.Context, named census, seq uint64) error {
 
 // add takes in all that a commit names.
 func (c *census) add(ctx context.Context, s *Snapshot) error {
-	for table, ref := range s.commit.Tables {
+	for _, table := range s.Tables() {
+		ref := s.commit.Tables[table]
 		if c.keys[ref.Key] {
 			continue
 		}

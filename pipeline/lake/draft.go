@@ -75,12 +75,13 @@ func (d *draft) apply(ctx context.Context, p *part) error {
 			return err
 		}
 	}
-	for table, files := range p.step.Replace {
-		if changed[table], err = d.placed(ctx, table, nil, files); err != nil {
+	for _, table := range sorted(p.step.Replace) {
+		if changed[table], err = d.placed(ctx, table, nil, p.step.Replace[table]); err != nil {
 			return err
 		}
 	}
-	for table, files := range p.step.Add {
+	for _, table := range sorted(p.step.Add) {
+		files := p.step.Add[table]
 		if len(files) == 0 {
 			continue
 		}
@@ -191,3 +192,7 @@ func (d *draft) rewritten(ctx context.Context, w Rewrite) ([]File, error) {
 	}
 	return after, nil
 }
+
+// sorted are the keys of m in order, so that a run does the same things in the
+// same order whenever it is repeated.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -49,7 +49,7 @@ func Init(ctx context.Context, st store.Store, o Options) (*Lake, error) {
 	if h.Lowest > 1 {
 		return l, nil // it has a past, so it has a first commit
 	}
-	first := &Commit{Seq: 1, ID: o.NewID(), Stage: "init", RunAt: o.Now().UTC(), Tables: map[string]ManifestRef{}}
+	first := &Commit{Seq: 1, ID: o.NewID(), Stage: "init", Tables: map[string]ManifestRef{}}
 	return l, l.create(ctx, commitKey(1), encode(first))
 }
 

@@ -37,9 +37,13 @@ func (l *Lake) land(ctx context.Context, head *Snapshot, parts []*part) {
 			}
 			return
 		}
+		stale := head
 		if err := l.patiently(ctx, func() error { head, err = l.Head(ctx); return err }); err != nil {
 			failAll(parts, unknown("look whether it is in", err))
 			return
+		}
+		if l.o.breaks(staleParent) {
+			head = head.withTablesOf(stale)
 		}
 	}
 }
@@ -88,6 +92,9 @@ func (l *Lake) judge(ctx context.Context, head *Snapshot, parts []*part, look bo
 func (l *Lake) put(ctx context.Context, d *draft) (landed *Snapshot, look bool, err error) {
 	if err := l.putManifests(ctx, d); err != nil {
 		return nil, false, err
+	}
+	if err := ctx.Err(); err != nil { // a put that is never begun is not in doubt
+		return nil, false, given(false, err)
 	}
 	d.commit.ID = l.o.NewID()
 	data := encode(&d.commit)
@@ -172,10 +179,10 @@ func (l *Lake) putManifests(ctx context.Context, d *draft) error {
 	refs := make(map[string]*ManifestRef, len(d.drawn))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(l.o.Parallel)
-	for table, files := range d.drawn {
+	for _, table := range sorted(d.drawn) {
 		ref := d.commit.Tables[table]
 		refs[table] = &ref
-		g.Go(func() error { return l.putManifest(gctx, table, files, d.commit.Epoch, &ref) })
+		g.Go(func() error { return l.putManifest(gctx, table, d.drawn[table], d.commit.Epoch, &ref) })
 	}
 	if err := g.Wait(); err != nil {
 		return err

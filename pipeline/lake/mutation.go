@@ -9,7 +9,7 @@ import "context"
 type mutation uint8
 
 const (
-	faithful mutation = iota // no rule left out
+	_ mutation = iota // no rule is left out
 
 	cleanupAfterUnknown     // files of a put without an answer are deleted
 	conflictIsLost          // 409 is reported as a lost race
@@ -40,7 +40,6 @@ const (
 	lateReaderGoesOn        // a reader that renewed too late goes on
 	collectorStopsAtNothing // what a collector cannot read it takes for unnamed
 	decisionNotLookedFor    // a person's decision is put again without looking for its ID
-	lastMutation
 )
 
 // breaks reports whether a rule is left out.
@@ -53,4 +52,11 @@ func (l *Lake) cleanUp(ctx context.Context, d *draft) error {
 		_ = l.st.Delete(ctx, d.commit.Tables[table].Key)
 	}
 	return because(ErrMoved, "cleaned up")
+}
+
+// withTablesOf is the mistake of staleParent: the new number with old tables.
+func (s *Snapshot) withTablesOf(old *Snapshot) *Snapshot {
+	c := *s.commit
+	c.Tables = old.commit.Tables
+	return &Snapshot{r: s.r, commit: &c, sum: s.sum}
 }

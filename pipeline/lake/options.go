@@ -31,7 +31,7 @@ type Options struct {
 	mutant mutation // tests break one rule of the protocol to see that they notice
 }
 
-const probePrefix = "probe/"
+const probePrefix = "probe"
 
 func (o Options) withDefaults() Options {
 	if o.Now == nil {
@@ -51,7 +51,7 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	if o.Probe == nil {
-		o.Probe = func(context.Context, store.Store) error { return nil }
+		o.Probe = func(ctx context.Context, st store.Store) error { return store.Probe(ctx, st, probePrefix) }
 	}
 	o.LeaseTTL = positive(o.LeaseTTL, time.Minute)
 	o.PinTTL = positive(o.PinTTL, 10*time.Minute)

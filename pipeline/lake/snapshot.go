@@ -29,12 +29,7 @@ func (s *Snapshot) Seq() uint64 { return s.commit.Seq }
 
 // Tables are the names of the tables that ever had a file, sorted.
 func (s *Snapshot) Tables() []string {
-	names := make([]string, 0, len(s.commit.Tables))
-	for name := range s.commit.Tables {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return sorted(s.commit.Tables)
 }
 
 // Table is what the commit says of a table without reading its manifest; the

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -25,6 +23,7 @@ type Tenure struct {
 	epoch uint64
 	id    string
 	start *Snapshot
+	queue *queue
 }
 
 // Begin opens a tenure: it commits an open whose epoch is the head's plus one,
@@ -64,7 +63,7 @@ func (l *Lake) Begin(ctx context.Context, o Opening) (*Tenure, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	return &Tenure{l: l, epoch: p.landed.commit.Epoch, id: p.landed.commit.Tenure, start: p.landed}, nil
+	return l.tenure(p.landed), nil
 }
 
 // Join gives a task on another machine its run's tenure. ErrFenced: the head's
@@ -77,7 +76,13 @@ func (l *Lake) Join(ctx context.Context, epoch uint64) (*Tenure, error) {
 	if head.commit.Epoch != epoch {
 		return nil, failure("join a run", commitKey(head.commit.Seq), because(ErrFenced, "the epoch is %d, the run's was %d", head.commit.Epoch, epoch))
 	}
-	return &Tenure{l: l, epoch: epoch, id: head.commit.Tenure, start: head}, nil
+	return l.tenure(head), nil
+}
+
+func (l *Lake) tenure(start *Snapshot) *Tenure {
+	t := &Tenure{l: l, epoch: start.commit.Epoch, id: start.commit.Tenure, start: start}
+	t.queue = &queue{commit: t.land}
+	return t
 }
 
 // Epoch is the number of the tenure.
@@ -130,76 +135,26 @@ func (t *Tenure) Committer(name string) *Committer {
 func (c *Committer) ID() string { return c.name }
 
 // Commit lands a step and gives a snapshot that has it in, which may be later
-// than the step's own commit. Nothing landed: ErrMoved (the committer may go on),
-// ErrFenced, the error of Check, or a refusal of the store. ErrUnknown: it may
-// have landed; the committer is finished. A context that ends while a put has no
-// answer makes the outcome unknown, so commit under one that outlives a signal.
+// than the step's own commit. Steps of one process that come while another is on
+// its way land together, as CommitGroup does. Nothing landed: ErrMoved (the
+// committer may go on), the error of Check, or a refusal of the store. ErrFenced:
+// a newer tenure, or another writer of the system, took over; what landed is for
+// it to read. ErrUnknown: it may have landed; the committer is finished. A
+// context that ends while a put has no answer makes the outcome unknown, so
+// commit under one that outlives a signal.
 func (c *Committer) Commit(ctx context.Context, s Step) (*Snapshot, error) {
-	result := c.t.CommitGroup(ctx, []Part{{Committer: c, Step: s}})[0]
-	return result.Snapshot, result.Err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.part(s)
+	c.t.queue.land(ctx, p)
+	c.settle(p)
+	return p.landed, p.err
 }
 
 // Claim makes the committer the writer of a system: from then on intents of any
 // other committer for it do not land. What to write is read from the snapshot.
 func (c *Committer) Claim(ctx context.Context, system string) (*Snapshot, error) {
 	return c.Commit(ctx, Step{Stage: "claim", Claim: system})
-}
-
-// Part is one committer's step in a group.
-type Part struct {
-	Committer *Committer
-	Step      Step
-}
-
-// Result is what became of a part, as Commit would have answered.
-type Result struct {
-	Snapshot *Snapshot
-	Err      error
-}
-
-// CommitGroup lands the steps of several committers of this tenure in one commit
-// where it can, in this order. Each part is judged by itself, on every head: one
-// that does not stand fails alone. Every committer may have one part.
-func (t *Tenure) CommitGroup(ctx context.Context, group []Part) []Result {
-	defer lock(group)()
-	parts := make([]*part, len(group))
-	for i, g := range group {
-		parts[i] = g.Committer.part(g.Step)
-		if slices.ContainsFunc(group[:i], func(o Part) bool { return o.Committer == g.Committer }) {
-			parts[i].fail(refused("committer "+g.Committer.name, "it has two parts in one group, and its steps are serial"))
-		}
-	}
-	if base := t.l.known(); base != nil {
-		t.l.land(ctx, base, parts)
-	} else {
-		t.l.land(ctx, t.start, parts)
-	}
-	results := make([]Result, len(group))
-	for i, g := range group {
-		g.Committer.settle(parts[i])
-		results[i] = Result{Snapshot: parts[i].landed, Err: parts[i].err}
-	}
-	return results
-}
-
-// lock makes the committers of a group ours, in an order that all groups share,
-// and gives what lets go of them.
-func lock(group []Part) func() {
-	var held []*Committer
-	for _, g := range group {
-		if !slices.Contains(held, g.Committer) {
-			held = append(held, g.Committer)
-		}
-	}
-	slices.SortFunc(held, func(a, b *Committer) int { return strings.Compare(a.name, b.name) })
-	for _, c := range held {
-		c.mu.Lock()
-	}
-	return func() {
-		for _, c := range held {
-			c.mu.Unlock()
-		}
-	}
 }
 
 // part is a step as the commit protocol sees it. mu is held.
