@@ -71,7 +71,7 @@ func (p *probe) empty(ctx context.Context) error {
 	if _, _, err := p.store.Get(ctx, key); !errors.Is(err, ErrNotExist) {
 		return p.unexpected("reading a name that does not exist", err)
 	}
-	_, err := p.store.Swap(ctx, key, []byte(rand.Text()), `"0123456789abcdef0123456789abcdef"`)
+	err := p.write(ctx, key, []byte(rand.Text()), `"0123456789abcdef0123456789abcdef"`)
 	if err == nil {
 		p.keys = append(p.keys, key)
 	}
@@ -115,7 +115,11 @@ type bid struct {
 // put sends the same until it is told done or taken, as a commit does.
 func (b *bid) put(ctx context.Context, s Store, key, etag string) {
 	for range probeTries {
-		b.info, b.err = s.Swap(ctx, key, b.data, etag)
+		if etag == "" {
+			b.info, b.err = s.PutIfAbsent(ctx, key, b.data)
+		} else {
+			b.info, b.err = s.Swap(ctx, key, b.data, etag)
+		}
 		kind := fault.KindOf(b.err)
 		if b.err == nil || (kind != fault.Unknown && kind != fault.Transient) {
 			return
@@ -148,6 +152,8 @@ func (p *probe) judge(ctx context.Context, key string, bids []bid) (Info, error)
 		return Info{}, p.refuse("what one of %d writers wrote reads back as something else", len(bids))
 	case bids[holder].err != nil && !bids[holder].unknown:
 		return Info{}, p.refuse("a writer was told that the name is taken, and had taken it itself")
+	case bids[holder].err == nil && bids[holder].info.ETag != info.ETag:
+		return Info{}, p.refuse("a writer was told another ETag than its object has")
 	case winners == 1 && bids[holder].err != nil:
 		return Info{}, p.refuse("one writer was told that it wrote, another one's content is there")
 	}
@@ -169,7 +175,7 @@ func (p *probe) afterwards(ctx context.Context, key string, first, second Info) 
 	if first.ETag == second.ETag {
 		return p.refuse("an object that was swapped kept its ETag")
 	}
-	if _, err := p.store.Swap(ctx, key, []byte(rand.Text()), first.ETag); !errors.Is(err, ErrPrecondition) {
+	if err := p.write(ctx, key, []byte(rand.Text()), first.ETag); !errors.Is(err, ErrPrecondition) {
 		return p.unexpected("swapping by an ETag that is gone", err)
 	}
 	data, info, err := p.store.Get(ctx, key)
@@ -179,10 +185,17 @@ func (p *probe) afterwards(ctx context.Context, key string, first, second Info) 
 	if info.ETag != second.ETag {
 		return p.refuse("a swap that was refused took effect")
 	}
-	if _, err := p.store.PutIfAbsent(ctx, key, data); !errors.Is(err, ErrPrecondition) {
+	if err := p.write(ctx, key, data, ""); !errors.Is(err, ErrPrecondition) {
 		return p.unexpected("creating a name again with its own content", err)
 	}
 	return nil
+}
+
+// write sends one write until it is answered.
+func (p *probe) write(ctx context.Context, key string, data []byte, etag string) error {
+	b := bid{data: data}
+	b.put(ctx, p.store, key, etag)
+	return b.err
 }
 
 // listed checks that a listing shows what was written, in order.

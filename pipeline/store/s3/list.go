@@ -51,9 +51,12 @@ func (l *listing) page(ctx context.Context) (more bool, err error) {
 	}
 	e := l.store.begin(ctx, 0)
 	out, err := l.store.client.ListObjectsV2(e.context, in)
-	e.end()
 	if err != nil {
-		return false, l.store.failed(e, "list", l.prefix, false, err)
+		err = l.store.failed(e, "list", l.prefix, false, err)
+	}
+	e.end() // the receiver may take its time
+	if err != nil {
+		return false, err
 	}
 	for _, object := range out.Contents {
 		if err := l.visit(object); err != nil {

@@ -29,6 +29,14 @@ func conformance(t *testing.T, server *servers.Server) {
 		}
 		return s
 	}
+	for name, test := range map[string]func(*testing.T, *servers.Server){
+		"lost answers are unknown":         lostAnswers,
+		"an upload over a bad line":        uploadOverABadLine,
+		"an upload is bounded in memory":   uploadMemory,
+		"a failed upload aborts its parts": uploadAbortsItsParts,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, server) })
+	}
 	t.Run("bare", func(t *testing.T) { storetest.Run(t, open) })
 	t.Run("wrapped", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store {
