@@ -16,7 +16,7 @@ WHERE s.id IS NOT NULL
 
 CREATE OR REPLACE TEMP TABLE fate AS
 WITH told AS (
-    SELECT s._key, s.system, s.ord,
+    SELECT s._key, s.system, s.ord, s.unknown <> '' AS blind,
            s.id IS NOT NULL AND NOT s.old AS part,
            s.unknown = '' AND s.id IS NULL AND s.base_id IS NOT NULL AND (s.gone OR s.moved) AS deleter,
            u._key IS NOT NULL AND NOT s.old AS updater,
@@ -24,15 +24,18 @@ WITH told AS (
     FROM side s LEFT JOIN updated u ON u._key = s._key AND u.system = s.system),
 sides AS (
     SELECT t._key,
-           bool_or(t.part) AS part,
+           bool_or(t.part) AS part, bool_or(t.blind) AS blind,
            bool_or(t.deleter AND d.system IS NOT NULL) AS ruled,
            first(t.system ORDER BY t.ord) FILTER (t.deleter AND d.system IS NOT NULL) AS source,
            string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.deleter AND d.system IS NOT NULL) AS ruling,
            string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.updater) AS updaters,
            string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.old_updater) AS old_updaters
     FROM told t LEFT JOIN p_deletes d USING (system) GROUP BY t._key)
-SELECT s._key, g.live AS was_live,
-       CASE WHEN g._key IS NULL THEN CASE WHEN s.part THEN 'born' ELSE 'nothing' END
+SELECT s._key,
+       -- A conflict that waits stays as it is while any system is unknown:
+       -- nobody can tell whether a side has changed.
+       CASE WHEN o._key IS NOT NULL AND s.blind THEN 'held'
+            WHEN g._key IS NULL THEN CASE WHEN s.part THEN 'born' ELSE 'nothing' END
             WHEN g.live THEN
                 CASE WHEN NOT s.ruled THEN 'live'
                      WHEN s.updaters IS NULL THEN 'dies'
@@ -41,14 +44,16 @@ SELECT s._key, g.live AS was_live,
             WHEN s.old_updaters IS NULL THEN 'dead'
             ELSE CASE r.against_update WHEN 'hold' THEN 'held' WHEN 'update' THEN 'revived' ELSE 'dead' END END AS fate,
        CASE WHEN coalesce(g.live, false) THEN s.source ELSE t.source END AS source,
-       CASE WHEN g.live AND s.ruled AND s.updaters IS NOT NULL THEN 'deleted in ' || s.ruling || ', changed in ' || s.updaters
+       CASE WHEN o._key IS NOT NULL AND s.blind THEN o.observed
+            WHEN g.live AND s.ruled AND s.updaters IS NOT NULL THEN 'deleted in ' || s.ruling || ', changed in ' || s.updaters
             WHEN NOT g.live AND NOT s.part AND s.old_updaters IS NOT NULL THEN 'deleted in ' || t.source || ', changed in ' || s.old_updaters
             END AS against,
-       CASE WHEN g.live THEN split_part(s.ruling, ' ', 1) ELSE t.source END AS accused
+       CASE WHEN o._key IS NOT NULL AND s.blind THEN o.system WHEN g.live THEN split_part(s.ruling, ' ', 1) ELSE t.source END AS accused
 FROM sides s
 CROSS JOIN p_run r
-LEFT JOIN golden_record0 g USING (_key)
-LEFT JOIN tombstone0 t USING (_key);
+LEFT JOIN finding0 o ON o._key = s._key AND o.kind = 'against_update'
+LEFT JOIN golden_record0 g ON g._key = s._key
+LEFT JOIN tombstone0 t ON t._key = s._key;
 
 -- The sides as they stand once presence is decided.
 CREATE OR REPLACE TEMP TABLE party AS

@@ -46,6 +46,8 @@ func (g *game) value(column string) *string {
 func (g *game) step() {
 	g.w.nextRun(time.Hour)
 	g.settle()
+	g.flush()
+	defer g.flush()
 	for i, p := range g.systems {
 		if !g.calm {
 			g.edit(p)
@@ -124,7 +126,7 @@ func (g *game) move(p *player, r *held) {
 	r.fields[code] = &r.key
 	g.touch(r)
 	r.shown = ""
-	g.w.observe(p.name, observation{key: old, id: *r.fields["id"], op: pipeline.Moved, version: p.version(r), asked: g.w.at})
+	g.show(p.name, observation{key: old, id: *r.fields["id"], op: pipeline.Moved, version: p.version(r), asked: g.w.at})
 }
 
 func (p *player) version(r *held) *int64 {
@@ -168,9 +170,9 @@ func (g *game) read(p *player, complete bool) {
 		o.firstNulls = r.shown == "" && g.chance(50)
 		r.shown = digest
 		page = append(page, o)
-		g.w.exec("UPDATE t_dead_letters SET open = false WHERE id = ?", id)
+		g.readable = append(g.readable, compile.Literal(id))
 	}
-	g.w.observe(p.name, page...)
+	g.show(p.name, page...)
 }
 
 func (g *game) letter(p *player, r *held, o observation) {
@@ -205,6 +207,7 @@ func (g *game) send() {
 			g.notKept(p, c, asked)
 		}
 	}
+	g.flush()
 	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' ORDER BY change") {
 		if g.calm || g.chance(20) {
 			kind := "approve"
@@ -265,7 +268,7 @@ func (g *game) apply(p *player, c map[string]*string, asked time.Time, answers b
 	g.settled(c, id, asked, outcome, "applied", "outcome")
 	if answers {
 		r.shown = fmt.Sprint(r.version, r.gone)
-		g.w.observe(p.name, observation{key: r.key, id: id, op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
+		g.show(p.name, observation{key: r.key, id: id, op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
 	}
 }
 
@@ -277,20 +280,40 @@ func (g *game) notKept(p *player, c map[string]*string, asked time.Time) {
 	}
 	g.touch(r)
 	g.settled(c, str(c["id"]), asked, "not_kept", "failed", "outcome")
-	g.w.observe(p.name, observation{key: r.key, id: str(c["id"]), op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
+	g.show(p.name, observation{key: r.key, id: str(c["id"]), op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
 }
 
-// settled writes the journal and where the change stands, as load does.
+// settled writes the journal and where the change stands, as load does; flush stores it.
 func (g *game) settled(c map[string]*string, id string, asked time.Time, outcome, state, kind string) {
 	g.w.seq++
-	g.w.exec(fmt.Sprintf(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, "at", outcome, _pos, _seq, _ord)
-VALUES (%s, 'bookings', %s, %s, %s, %s, %s, make_timestamptz(%d::BIGINT), %s, %d, %d, 0)`, compile.Literal(*c["change"]), compile.Literal(*c["system"]),
-		compile.Literal(*c["_key"]), compile.Literal(id), compile.Literal(*c["op"]), compile.Literal(kind), asked.UnixMicro(), compile.Literal(outcome), g.w.seq, g.w.seq))
-	set := fmt.Sprintf("state = '%s', attempt = 1, \"at\" = make_timestamptz(%d::BIGINT)", state, asked.UnixMicro())
-	if id != "" {
-		set += ", id = " + compile.Literal(id)
+	at := fmt.Sprintf("make_timestamptz(%d::BIGINT)", asked.UnixMicro())
+	name := compile.Literal(*c["change"])
+	g.journal = append(g.journal, fmt.Sprintf("(%s, 'bookings', %s, %s, %s, %s, %s, %s, %s, %d, %d, 0)", name, compile.Literal(*c["system"]),
+		compile.Literal(*c["_key"]), compile.Literal(id), compile.Literal(*c["op"]), compile.Literal(kind), at, compile.Literal(outcome), g.w.seq, g.w.seq))
+	g.states = append(g.states, fmt.Sprintf("(%s, %s, %s, nullif(%s, ''))", name, compile.Literal(state), at, compile.Literal(id)))
+}
+
+func (g *game) flush() {
+	if len(g.journal) > 0 {
+		g.w.exec(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, "at", outcome, _pos, _seq, _ord) VALUES ` + strings.Join(g.journal, ", "))
+		g.w.exec(`UPDATE t_changes t SET state = v.state, attempt = 1, "at" = v.moment, id = coalesce(v.id, t.id)
+FROM (VALUES ` + strings.Join(g.states, ", ") + `) v(change, state, moment, id) WHERE v.change = t.change`)
 	}
-	g.w.exec("UPDATE t_changes SET " + set + " WHERE change = " + compile.Literal(*c["change"]))
+	if len(g.readable) > 0 {
+		g.w.exec("UPDATE t_dead_letters SET open = false WHERE id IN (" + strings.Join(g.readable, ", ") + ")")
+	}
+	for system, list := range g.pages {
+		g.w.observe(system, list...)
+	}
+	g.journal, g.states, g.readable, g.pages = nil, nil, nil, map[string][]observation{}
+}
+
+func (g *game) show(system string, list ...observation) {
+	for i := range list {
+		g.w.seq++
+		list[i].place = g.w.seq
+	}
+	g.pages[system] = append(g.pages[system], list...)
 }
 
 // neverToAnUnknown: no change may be sent for a key that nobody can know in that system.

@@ -84,12 +84,12 @@ var styles = map[string]style{
 		maps: []mapping{same("code", "confirmation"), of("price", "total_cents * 0.01", "total_cents", fromCents), same("guest", "guest_name"), same("note", "memo")},
 		writes: []mapping{same("confirmation", "code"), of("total_cents", "price * 100", "price", cents),
 			of("guest_name", "left(guest, 3)", "guest", func(s string) (string, bool) { return s[:min(3, len(s))], true })}},
-	"task": {versioned: true, columns: columns("id", "ref", "title", "cost"),
+	"task": {versioned: true, columns: columns("id", "ref", "title", "cost", "label"),
 		maps: []mapping{same("code", "ref"),
 			of("guest", "split_part(title, '|', 1)", "title", func(s string) (string, bool) { head, _, _ := strings.Cut(s, "|"); return head, true }),
 			of("price", "cost", "cost", func(s string) (string, bool) { return s, s != "n/a" }),
 			{"note", "nullif(split_part(title, '|', 2), '')", []string{"title"}, tail}},
-		writes: []mapping{same("ref", "code"),
+		writes: []mapping{same("ref", "code"), same("label", "guest"),
 			{name: "title", sql: "guest || '|' || coalesce(note, '')", reads: []string{"guest", "note"}, eval: func(in map[string]*string) (*string, bool) {
 				if in["guest"] == nil {
 					return nil, true

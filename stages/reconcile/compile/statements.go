@@ -8,8 +8,7 @@ import (
 	"github.com/trueup-data/trueup/schemas"
 )
 
-// Names of the views that the statements read. Each has the columns of its
-// table; Replica is folded, Since has every row since the watermark.
+// Replica is the view of the replica's current rows.
 func (s System) Replica() string { return "in_replica_" + s.Name }
 
 // Since is the view of the replica's rows since the watermark.

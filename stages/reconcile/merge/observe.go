@@ -12,10 +12,10 @@ func (j *judging) observe() {
 	j.each(func(s *side) {
 		live, missing := j.ids(s)
 		s.unknown = j.whyUnknown(s, live, missing)
-		switch {
-		case s.unknown == "twins":
+		switch s.unknown {
+		case "twins":
 			j.find("twins", "high", s.sys.Name, strings.Join(idsOf(live), " "))
-		case s.unknown == "stale":
+		case "stale":
 			j.find("stale", "low", s.sys.Name, live[0].ID)
 		}
 		if s.unknown != "" {

@@ -10,6 +10,9 @@ import (
 // presence decides whether golden has the key: from what golden was, and what
 // the known systems show.
 func (j *judging) presence() {
+	if j.stillHeld() {
+		return
+	}
 	switch {
 	case j.golden == nil:
 		j.birth()
@@ -21,6 +24,19 @@ func (j *judging) presence() {
 	if !j.held {
 		j.each(j.relink)
 	}
+}
+
+// stillHeld: a presence conflict that waits stays as it is while any system is
+// unknown; nobody can tell whether a side has changed.
+func (j *judging) stillHeld() bool {
+	for _, f := range j.in.Findings {
+		if f.Kind == "against_update" && j.count(func(s *side) bool { return s.unknown != "" }) > 0 {
+			j.held = true
+			j.find(f.Kind, f.Severity, f.System, f.Observed)
+			return true
+		}
+	}
+	return false
 }
 
 // birth: a key that one or more systems hold comes into being.
