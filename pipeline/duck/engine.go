@@ -70,7 +70,8 @@ func Open(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Close ends the engine, all its sessions and what they spilled.
+// Close ends the engine, all its sessions and what they spilled. Closing twice is
+// safe.
 func (e *Engine) Close() error { return errors.Join(e.db.Close(), e.links.close()) }
 
 // settle bounds the whole instance. The last setting cannot be taken back.

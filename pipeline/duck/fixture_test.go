@@ -11,11 +11,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	_ "github.com/duckdb/duckdb-go/v2"
+	"github.com/oklog/ulid/v2"
 
 	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/delta"
 	"github.com/trueup-data/trueup/pipeline/lake"
+	"github.com/trueup-data/trueup/pipeline/store"
+	"github.com/trueup-data/trueup/pipeline/store/mem"
 	"github.com/trueup-data/trueup/pipeline/tables"
 )
 
@@ -29,6 +31,8 @@ type fixture struct {
 	count int
 	files map[string][]lake.File
 	paths map[string]string
+	store store.Store
+	cache *delta.Cache
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -38,7 +42,10 @@ func newFixture(t testing.TB) *fixture {
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
-	f := &fixture{t: t, dir: t.TempDir(), db: db, files: map[string][]lake.File{}, paths: map[string]string{}}
+	f := &fixture{t: t, dir: t.TempDir(), db: db, files: map[string][]lake.File{}, paths: map[string]string{}, store: mem.New()}
+	if f.cache, err = delta.NewCache(filepath.Join(f.dir, "cache"), f.store, delta.CacheOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	f.exec("SET TimeZone = 'UTC'")
 	return f
 }
@@ -49,12 +56,12 @@ func (f *fixture) Files(_ context.Context, table string) ([]lake.File, error) {
 }
 
 // Path makes the fixture a cache.
-func (f *fixture) Path(_ context.Context, file lake.File) (string, error) {
+func (f *fixture) Path(ctx context.Context, file lake.File) (string, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	path, ok := f.paths[file.Key]
+	f.mu.Unlock()
 	if !ok {
-		return "", fmt.Errorf("no file %s", file.Key)
+		return f.cache.Path(ctx, file)
 	}
 	return path, nil
 }
@@ -100,7 +107,7 @@ func (f *fixture) export(t tables.Table, kind lake.FileKind, seq uint64, query s
 	file := lake.File{Key: fmt.Sprintf("data/%s/1/%d.parquet", t.Name, f.count), Kind: kind, Seq: seq, Epoch: 1,
 		MinHash: math.MinInt64, MaxHash: math.MaxInt64}
 	path := filepath.Join(f.dir, fmt.Sprintf("it's %d.parquet", f.count))
-	f.exec("COPY (" + query + ") TO " + Literal(path) + " (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+	f.exec("COPY (" + query + ") TO " + Literal(path) + " (FORMAT parquet, ROW_GROUP_SIZE 10240)")
 	stats := "count(*)"
 	if t.Columns[0].Name == pipeline.ColKHash {
 		stats += ", min(_khash), max(_khash)"
@@ -127,60 +134,13 @@ func (f *fixture) add(t tables.Table, kind lake.FileKind, seq uint64, rows [][]a
 	f.files[t.Name] = append(f.files[t.Name], f.write(t, kind, seq, rows))
 }
 
-// fileWriter is a Writer over the fixture.
-type fileWriter struct {
-	f     *fixture
-	table tables.Table
-	s     *Session
-	began bool
+// writer makes real files, which the fixture's cache then has.
+func (f *fixture) writer() NewWriter {
+	return func(t tables.Table, epoch uint64) Writer {
+		return delta.NewWriter(delta.Destination{Store: f.store, Cache: f.cache, TempDir: f.dir,
+			Key: func() string { return fmt.Sprintf("data/%s/%d/%s.parquet", t.Name, epoch, ulid.Make()) }}, t, delta.Options{})
+	}
 }
-
-func (f *fixture) writer(s *Session) NewWriter {
-	return func(t tables.Table, _ uint64) Writer { return &fileWriter{f: f, table: t, s: s} }
-}
-
-func (w *fileWriter) Write(batch arrow.RecordBatch) error {
-	release, err := w.s.Register(context.Background(), "batch", batch)
-	if err != nil {
-		return err
-	}
-	defer release()
-	rows, err := w.s.Query(context.Background(), "SELECT * FROM batch")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if !w.began {
-		w.began = true
-		var columns []string
-		for _, c := range w.table.Columns {
-			columns = append(columns, Quote(c.Name)+" "+c.Type.DuckDB())
-		}
-		w.f.exec(fmt.Sprintf("CREATE OR REPLACE TABLE w%p (%s)", w, strings.Join(columns, ", ")))
-	}
-	for rows.Next() {
-		values, into := make([]any, len(w.table.Columns)), make([]any, len(w.table.Columns))
-		var marks []string
-		for i := range values {
-			into[i] = &values[i]
-			marks = append(marks, fmt.Sprintf("$%d", i+1))
-		}
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
-		w.f.exec(fmt.Sprintf("INSERT INTO w%p VALUES (%s)", w, strings.Join(marks, ", ")), values...)
-	}
-	return rows.Err()
-}
-
-func (w *fileWriter) Close(context.Context) ([]lake.File, error) {
-	if !w.began {
-		return nil, nil
-	}
-	return []lake.File{w.f.export(w.table, "", 0, fmt.Sprintf("SELECT * FROM w%p ORDER BY rowid", w))}, nil
-}
-
-func (w *fileWriter) Abort() {}
 
 func open(t testing.TB, f *fixture, o Options) *Engine {
 	t.Helper()

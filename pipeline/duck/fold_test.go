@@ -240,7 +240,9 @@ func (s *state) checkRows(rt *rapid.T, t *testing.T, session *Session) {
 		want = append(want, fmt.Sprintf("%d|%d|%d|%s", o.seq, o.ord, o.pos, o.payload))
 	}
 	got := ask(t, session, "SELECT _seq, _ord, _pos, payload FROM every ORDER BY payload")
-	slices.SortFunc(want, func(a, b string) int { return cmp.Compare(a[strings.LastIndex(a, "|"):], b[strings.LastIndex(b, "|"):]) })
+	slices.SortFunc(want, func(a, b string) int {
+		return cmp.Compare(a[strings.LastIndex(a, "|"):], b[strings.LastIndex(b, "|"):])
+	})
 	if d := gocmp.Diff(want, got, nonNil()); d != "" {
 		rt.Fatalf("places (-model +view):\n%s", d)
 	}
@@ -267,7 +269,6 @@ func (s *state) checkSpans(rt *rapid.T, t *testing.T, session *Session, want []s
 func TestCompactionChangesNoCurrentRowAndKeepsTheStory(t *testing.T) {
 	f := newFixture(t)
 	e := open(t, f, Options{})
-	scratch := begin(t, e, f)
 	for _, table := range foldTables() {
 		t.Run(table.Name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
@@ -277,7 +278,7 @@ func TestCompactionChangesNoCurrentRowAndKeepsTheStory(t *testing.T) {
 					return
 				}
 				before := story(t, e, f, table)
-				made, err := e.Fold(t.Context(), table, plan, 1, f.writer(scratch))
+				made, err := e.Fold(t.Context(), table, plan, 1, f.writer())
 				if err != nil {
 					rt.Fatal(err)
 				}

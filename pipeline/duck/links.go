@@ -92,9 +92,13 @@ func removeDead(dir string) {
 	}
 }
 
-// close removes the folder.
+// close removes the folder. Closing twice is safe.
 func (l *links) close() error {
-	return errors.Join(os.RemoveAll(l.dir), l.lock.Close())
+	err := l.lock.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(err, os.RemoveAll(l.dir))
 }
 
 // acquire brings a file here and holds it until it is released.
