@@ -20,12 +20,12 @@ const day = 24 * time.Hour
 // are no problems afterwards.
 func (b *builder) project(root Node) *Project {
 	f := projectFile{
-		Version: 1, Store: "file://.trueup/store", Engine: "local", Lease: time.Minute, Retention: 90 * day,
+		Version: 1, Store: "file://.trueup/store", Engine: "local", Lease: time.Minute,
 		Checkpoint: defaultCheckpoint(),
 	}
 	b.problems.take(root.At(), root.Decode(&f))
 	p := &Project{
-		Name: f.Name.Text, Store: f.Store, Lease: f.Lease, Retention: f.Retention,
+		Name: f.Name.Text, Store: f.Store, Lease: f.Lease,
 		Checkpoint: CheckpointEvery{Records: f.Checkpoint.Records, Bytes: int64(f.Checkpoint.Bytes), Every: f.Checkpoint.Every},
 	}
 	b.top(root, &f)
@@ -78,7 +78,7 @@ func (b *builder) entity(p *Project, e Entry[entityPart]) Entity {
 func resolve(r resolvePart, streams []Stream) Resolve {
 	out := Resolve{Fields: map[string]Rule{}, Deletes: DeleteRule{
 		Authority: r.Deletes.Authority.Texts(), AgainstUpdate: or(r.Deletes.AgainstUpdate, "hold"),
-		Recreate: or(r.Deletes.Recreate, "hold"), Confirm: or(r.Deletes.Confirm, "read"),
+		Recreate: or(r.Deletes.Recreate, "hold"),
 	}}
 	switch {
 	case r.Default != nil:

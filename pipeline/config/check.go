@@ -43,10 +43,7 @@ func (b *builder) top(root Node, f *projectFile) {
 	if f.Name.Text != "" && !projectPattern.MatchString(f.Name.Text) {
 		b.problems.add(f.Name.At, fmt.Sprintf("%q cannot name a project", f.Name.Text), "names are a-z, 0-9, _ and -", "choose another name")
 	}
-	for _, key := range []string{"lease", "retention"} {
-		value := map[string]int64{"lease": int64(f.Lease), "retention": int64(f.Retention)}[key]
-		positive(&b.problems, root, key, float64(value))
-	}
+	positive(&b.problems, root, "lease", float64(f.Lease))
 	if store := root.Get("store"); store.Kind() == KindScalar {
 		u, err := url.Parse(f.Store)
 		if err != nil || (u.Scheme != "file" && u.Scheme != "s3") {

@@ -109,7 +109,7 @@ func TestSecretsAreRecordedAndLeftOutOfThePublicForm(t *testing.T) {
 func TestNoSecretInAProblem(t *testing.T) {
 	text := string(readFile(t, rentals))
 	wrong := strings.NewReplacer(
-		"timeout: 30s", `timeout: "${AIRBNB_TOKEN}"`, "confirm: read", "confirm: '${AIRBNB_TOKEN}'", "engine: local", "engine: ${PMS_DSN}",
+		"timeout: 30s", `timeout: "${AIRBNB_TOKEN}"`, "against_update: hold", "against_update: '${AIRBNB_TOKEN}'", "engine: local", "engine: ${PMS_DSN}",
 		"check_in:   date", "check_in: ${AIRBNB_TOKEN}", "window: 24h", "window: '${PMS_DSN}'", "join: adopt", "join: ${AIRBNB_TOKEN}",
 		"cursor_field: updated_at}\n        write", "cursor_field: '${AIRBNB_TOKEN}'}\n        write", "name: rentals", "name: ${AIRBNB_TOKEN}",
 		"store: ${TRUEUP_STORE", "store: ${AIRBNB_TOKEN",

@@ -15,7 +15,7 @@ type projectFile struct {
 	Store      string            `yaml:"store" help:"where the lake lives: file://path or s3://bucket/prefix"`
 	Engine     engineChoice      `yaml:"engine" help:"what runs the tasks: local"`
 	Lease      time.Duration     `yaml:"lease" help:"how long a run that died keeps others out"`
-	Retention  time.Duration     `yaml:"retention" help:"how long cold history is kept"`
+	Retention  Node              `yaml:"retention" unbuilt:"history is kept for good"`
 	Checkpoint checkpointPart    `yaml:"checkpoint" help:"how much work a crash can cost; the first bound reached counts"`
 	Systems    Map[systemPart]   `yaml:"systems,required" help:"what holds records, by name"`
 	Entities   Map[entityPart]   `yaml:"entities,required" help:"the canonical record types, by name"`
@@ -262,7 +262,7 @@ type deletesRule struct {
 	Authority     Names  `yaml:"authority" help:"the systems whose delete makes a golden record go; default: the default rule's"`
 	AgainstUpdate string `yaml:"against_update" enum:"hold|update|delete" help:"deleted here, updated there; default hold"`
 	Recreate      string `yaml:"recreate" enum:"hold|create" help:"a record deleted where that does not count; default hold"`
-	Confirm       string `yaml:"confirm" enum:"read|none" help:"read by ID before a delete is believed; default read"`
+	Confirm       Node   `yaml:"confirm" unbuilt:"a tombstone is believed, absence is always confirmed by a read"`
 }
 
 type guardsPart struct {

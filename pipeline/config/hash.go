@@ -106,7 +106,7 @@ func (p *Project) MergeFingerprint(entity string) string {
 	d := ent.Resolve.Deletes
 	return digest(map[string]any{
 		"key": ent.Key, "fields": entityFieldForms(ent.Fields), "streams": streams, "rules": rules,
-		"deletes": []any{d.Authority, d.AgainstUpdate, d.Recreate, d.Confirm},
+		"deletes": []any{d.Authority, d.AgainstUpdate, d.Recreate},
 	})
 }
 

@@ -38,7 +38,6 @@ type Project struct {
 	Systems    []System // in file order, as all lists here
 	Entities   []Entity
 	Lease      time.Duration // default 1m
-	Retention  time.Duration // of cold history; default 90 days
 	Checkpoint CheckpointEvery
 	Hash       string   // sha256 of the canonical form of the project without secrets' values
 	Secrets    []string // every value that came from ${...}, for redaction
@@ -159,7 +158,6 @@ type DeleteRule struct {
 	Authority     []string // systems whose delete makes golden go; empty: the default rule's
 	AgainstUpdate string   // hold (default), update, delete
 	Recreate      string   // hold (default), create
-	Confirm       string   // read (default), none (tombstones are believed as they are)
 }
 
 // Guards stop kinds of changes that are too many.

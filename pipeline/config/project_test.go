@@ -38,7 +38,7 @@ func edited(t *testing.T, pairs ...string) *Project {
 
 func TestExampleLoadsWithDefaults(t *testing.T) {
 	p := load(t, rentals)
-	if p.Store != "file://.trueup/store" || p.Lease != time.Minute || p.Retention != 90*24*time.Hour {
+	if p.Store != "file://.trueup/store" || p.Lease != time.Minute {
 		t.Errorf("defaults of the top: %+v", p)
 	}
 	if diff := cmp.Diff(CheckpointEvery{Records: 50_000, Bytes: 64 << 20, Every: 30 * time.Second}, p.Checkpoint); diff != "" {
@@ -184,7 +184,7 @@ func TestFingerprintsSeeWhatTheyStandFor(t *testing.T) {
 		"other mapping":    {[]string{"total_cents * 0.01", "total_cents / 100"}, false, true},
 		"write expression": {[]string{"price * 100", "round(price * 100)"}, false, true},
 		"rule":             {[]string{"guest_name: {authority: airbnb}", "guest_name: {authority: pms}"}, false, true},
-		"deletes":          {[]string{"confirm: read", "confirm: none"}, false, true},
+		"deletes":          {[]string{"against_update: hold", "against_update: update"}, false, true},
 		"order of fields":  {[]string{"            state: string\n", "", "            id: string\n            confirmation", "            state: string\n            id: string\n            confirmation"}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {

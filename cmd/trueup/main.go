@@ -1,0 +1,184 @@
+// Command trueup keeps the records of a platform true in every system that also
+// holds them. This package parses flags, composes the parts in wire.go, calls a
+// stage and prints what it gave. It must never decide anything about records.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline/lake"
+	"github.com/trueup-data/trueup/pipeline/observe"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2   // usage or project file
+	exitAttention   = 3   // done, and something needs a person
+	exitLeaseHeld   = 4   // another run holds the lease
+	exitInterrupted = 130 // stopped after a checkpoint
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
+	stop()
+	os.Exit(code)
+}
+
+// cli is what every verb gets: the streams, the environment and the global flags.
+type cli struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(string) (string, bool)
+	flags    flags
+	secrets  *observe.Redactor
+}
+
+// flags are the options of every verb.
+type flags struct {
+	project  string
+	output   string
+	logLevel string
+	progress string
+}
+
+// execute runs one command line and gives its exit code. It is main without the process.
+func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, env func(string) (string, bool)) int {
+	c := &cli{in: in, out: out, err: errOut, env: env, secrets: observe.NewRedactor()}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	return c.report(ctx, err)
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "trueup",
+		Short:         "Keep the same records true in many systems, and prove it",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return c.checkFlags()
+		},
+	}
+	p := root.PersistentFlags()
+	p.StringVar(&c.flags.project, "project", "trueup.yaml", "the project file, or a folder of them")
+	p.StringVar(&c.flags.output, "output", "text", "text or json")
+	p.StringVar(&c.flags.logLevel, "log-level", "warn", "debug, info, warn or error")
+	p.StringVar(&c.flags.progress, "progress", "auto", "auto, plain or none")
+	root.AddCommand(c.initCommand(), c.validateCommand(), c.doctorCommand(), c.runCommand(), c.extractCommand(),
+		c.reconcileCommand(), c.loadCommand(), c.planCommand(), c.statusCommand(), c.runsCommand(), c.changesCommand(),
+		c.approveCommand(), c.rejectCommand(), c.explainCommand(), c.queryCommand(), c.compactCommand(),
+		c.collectCommand(), c.demoCommand(), c.versionCommand(), c.queryWorkerCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err: err, help: cmd.CommandPath() + " --help"}
+	})
+	return root
+}
+
+func (c *cli) checkFlags() error {
+	for _, f := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"--output", c.flags.output, []string{"text", "json"}},
+		{"--log-level", c.flags.logLevel, []string{"debug", "info", "warn", "error"}},
+		{"--progress", c.flags.progress, []string{"auto", "plain", "none"}},
+	} {
+		if !oneOf(f.value, f.allowed) {
+			return &usageError{err: fmt.Errorf("%s is %q; it can be %v", f.name, f.value, f.allowed), help: "trueup --help"}
+		}
+	}
+	return nil
+}
+
+func oneOf(value string, allowed []string) bool {
+	for _, a := range allowed {
+		if a == value {
+			return true
+		}
+	}
+	return false
+}
+
+// usageError is a mistake on the command line.
+type usageError struct {
+	err  error
+	help string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// attention ends a verb that did its work and found something for a person.
+type attention struct{ what string }
+
+func (a *attention) Error() string { return a.what }
+
+// report prints an error the way every verb does: what, where and why on the
+// first line, then help: and note:. It gives the exit code.
+func (c *cli) report(ctx context.Context, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var needs *attention
+	if errors.As(err, &needs) {
+		return exitAttention
+	}
+	code := exitCode(ctx, err)
+	fmt.Fprintf(c.err, "error: %s\n", c.secrets.Text(err.Error()))
+	help, note := advice(err)
+	if help != "" {
+		fmt.Fprintf(c.err, "help: %s\n", c.secrets.Text(help))
+	}
+	if note != "" {
+		fmt.Fprintf(c.err, "note: %s\n", c.secrets.Text(note))
+	}
+	return code
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var usage *usageError
+	var problems config.Problems
+	switch {
+	case errors.As(err, &usage), errors.As(err, &problems):
+		return exitUsage
+	case errors.Is(err, lake.ErrLeaseHeld):
+		return exitLeaseHeld
+	case ctx.Err() != nil:
+		return exitInterrupted
+	default:
+		return exitFailed
+	}
+}
+
+// advice is the next command, and what is safe.
+func advice(err error) (help, note string) {
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		return usage.help, ""
+	case errors.Is(err, lake.ErrNoLake):
+		return "trueup init", "nothing was read or written"
+	case errors.Is(err, lake.ErrLeaseHeld):
+		return "wait for the other run, or see it with: trueup status", "this run did nothing"
+	case errors.Is(err, context.Canceled):
+		return "trueup run", "everything up to the last checkpoint is stored; the next run goes on from there"
+	}
+	return fault.HelpOf(err), fault.NoteOf(err)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/trueup-data/trueup/pipeline/observe"
+)
+
+// json reports whether the answer is for a program.
+func (c *cli) json() bool { return c.flags.output == "json" }
+
+// printJSON writes one value and a line break.
+func (c *cli) printJSON(v any) error {
+	enc := json.NewEncoder(c.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// say writes a line for a person.
+func (c *cli) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
+
+// grid writes rows under a header, in columns as wide as they have to be.
+func grid(w io.Writer, header []string, rows [][]string) {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Format.Header = text.FormatDefault
+	style.Box.PaddingLeft = ""
+	style.Box.PaddingRight = "  "
+	t.SetStyle(style)
+	head := make(table.Row, len(header))
+	for i, h := range header {
+		head[i] = h
+	}
+	t.AppendHeader(head)
+	for _, r := range rows {
+		row := make(table.Row, len(r))
+		for i, v := range r {
+			row[i] = v
+		}
+		t.AppendRow(row)
+	}
+	t.Render()
+}
+
+// logger writes to standard error, without secrets.
+func (c *cli) logger() *slog.Logger {
+	level := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.flags.logLevel]
+	return slog.New(observe.NewHandler(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}), c.secrets))
+}
+
+// count renders a number with thousands apart: 1,204.
+func count(n int64) string {
+	s := fmt.Sprint(n)
+	var b strings.Builder
+	for i, r := range s {
+		if i > 0 && r != '-' && (len(s)-i)%3 == 0 && s[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// plural is "1 change", "2 changes".
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/stages/review/story"
+)
+
+// queryMemory bounds what a query may hold.
+const queryMemory = 2 << 30
+
+// queryWorkerCommand is the process that runs a query: it gets a bundle on
+// standard input and has nothing else.
+func (c *cli) queryWorkerCommand() *cobra.Command {
+	return &cobra.Command{Use: "query-worker", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var b bundle
+			if err := json.NewDecoder(c.in).Decode(&b); err != nil {
+				return fmt.Errorf("read the query: %w", err)
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), b.Timeout)
+			defer cancel()
+			return c.answer(ctx, &b)
+		}}
+}
+
+// answer runs a bundle's statement on an engine that can reach the bundle's files only.
+func (c *cli) answer(ctx context.Context, b *bundle) error {
+	engine, err := duck.Open(duck.Options{MemoryBytes: queryMemory, Files: bundleFiles{b}})
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	session, err := engine.Session(ctx, b.snapshot())
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if err := story.Bind(ctx, session, b.Views); err != nil {
+		return err
+	}
+	if err := session.Lock(ctx); err != nil {
+		return err
+	}
+	rows, err := session.Query(ctx, b.Statement)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	return c.printRows(rows, b.Format, b.Rows)
+}
+
+// printRows writes a result; more rows than limit are an error, never cut in silence.
+func (c *cli) printRows(rows *sql.Rows, format string, limit int) error {
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	var all [][]any
+	for rows.Next() {
+		if len(all) == limit {
+			return fmt.Errorf("the result has more than %d rows; narrow it, or raise --rows", limit)
+		}
+		values, into := make([]any, len(names)), make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		all = append(all, values)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	switch format {
+	case "json":
+		return c.rowsJSON(names, all)
+	case "csv":
+		return c.rowsCSV(names, all)
+	}
+	grid(c.out, names, texts(all))
+	c.say("%s", plural(int64(len(all)), "row", "rows"))
+	return nil
+}
+
+func (c *cli) rowsJSON(names []string, all [][]any) error {
+	out := make([]map[string]any, len(all))
+	for i, r := range all {
+		out[i] = map[string]any{}
+		for j, n := range names {
+			out[i][n] = plain(r[j])
+		}
+	}
+	return c.printJSON(out)
+}
+
+func (c *cli) rowsCSV(names []string, all [][]any) error {
+	w := csv.NewWriter(c.out)
+	if err := w.Write(names); err != nil {
+		return err
+	}
+	if err := w.WriteAll(texts(all)); err != nil {
+		return err
+	}
+	return w.Error()
+}
+
+func texts(all [][]any) [][]string {
+	out := make([][]string, len(all))
+	for i, r := range all {
+		out[i] = make([]string, len(r))
+		for j, v := range r {
+			if v = plain(v); v != nil {
+				out[i][j] = fmt.Sprint(v)
+			}
+		}
+	}
+	return out
+}
+
+// plain makes a value of DuckDB one that prints and marshals as people expect.
+func plain(v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano)
+	case fmt.Stringer:
+		return v.String()
+	case []byte:
+		return string(v)
+	}
+	return v
+}

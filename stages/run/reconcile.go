@@ -1,0 +1,69 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/pipeline/replica"
+	"github.com/trueup-data/trueup/pipeline/tables"
+	"github.com/trueup-data/trueup/stages/extract"
+	"github.com/trueup-data/trueup/stages/reconcile"
+)
+
+// reconcile judges one entity after the other, in the order of the file: an
+// entity may refer to those before it.
+func (r *runner) reconcile(ctx context.Context) error {
+	for _, e := range r.Project.ParentsFirst() {
+		if !r.wantedEntity(e) {
+			continue
+		}
+		deps := reconcile.Deps{Lake: r.Lake, Tenure: r.tenure, Engine: r.Engine, Writer: r.writer, Log: r.Log}
+		result, err := reconcile.Run(ctx, deps, reconcile.Request{Run: r.o.ID, RunAt: r.result.RunAt, Entity: e,
+			ProjectHash: r.Project.MergeFingerprint(e.Name), Read: r.readOf(e), Yes: r.o.Yes})
+		if err != nil {
+			return err
+		}
+		r.result.Reconciled = append(r.result.Reconciled, result)
+		r.notice(Event{Stage: Reconcile, Entity: e.Name, Done: true, Text: fmt.Sprintf("%d keys judged, %d golden records written", result.Looked, result.Golden)})
+	}
+	return nil
+}
+
+func (r *runner) wantedEntity(e config.Entity) bool {
+	for _, s := range e.Streams {
+		if r.wanted(e.Name, s.System) {
+			return true
+		}
+	}
+	return false
+}
+
+// readOf says how far the streams of an entity were read in this run. A run that
+// does not extract makes no system due.
+func (r *runner) readOf(e config.Entity) map[string]reconcile.Read {
+	out := map[string]reconcile.Read{}
+	for _, x := range r.result.Extracted {
+		if x.Stream.Entity == e.Name {
+			out[x.Stream.System] = reconcile.Read{Due: true, Complete: x.State == extract.Complete}
+		}
+	}
+	return out
+}
+
+// Tables lists every table of a project once, with its declaration.
+func Tables(project *config.Project) []tables.Table {
+	out := []tables.Table{tables.Checkpoints(), tables.Journal(), tables.DeadLetters(), tables.Findings(),
+		tables.Differences(), tables.Decisions(), tables.Runs(), tables.Metrics()}
+	for _, e := range project.Entities {
+		fields, systems := e.Columns(), e.Systems()
+		out = append(out, tables.Golden(e.Name, fields, systems), tables.Crosswalk(e.Name), tables.Tombstones(e.Name),
+			tables.Changes(e.Name), tables.Conflicts(e.Name))
+		for _, s := range e.Streams {
+			id := pipeline.StreamID{Entity: e.Name, System: s.System}
+			out = append(out, tables.Replica(id, replica.Columns(s.Extract.Fields)), tables.SweepSeen(id))
+		}
+	}
+	return out
+}
