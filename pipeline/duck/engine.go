@@ -1,3 +1,5 @@
+//go:build duckdb_arrow
+
 // Package duck runs DuckDB over pinned commits: which files a table has, how
 // their rows fold into one row per key, and in which order they count. It must
 // never read a file that the commit does not name, write a table by itself, or
