@@ -25,7 +25,9 @@ type Decoder struct {
 // node is a place in a record: a field, or an object that holds declared fields.
 type node struct {
 	name     string
-	field    int // -1: an object
+	bytes    []byte // name
+	quoted   string // name, as most records write it
+	field    int    // -1: an object
 	children map[string]*node
 	fields   []int // all that are declared below
 	first    *node // the child that came first in the last record
@@ -57,7 +59,7 @@ func (n *node) declare(names []string, field int) error {
 	n.fields = append(n.fields, field)
 	child := n.children[names[0]]
 	if child == nil {
-		child = &node{name: names[0], field: -1}
+		child = &node{name: names[0], bytes: []byte(names[0]), quoted: string(appendQuoted(nil, names[0])), field: -1}
 		if n.children == nil {
 			n.children = map[string]*node{}
 		}
@@ -72,21 +74,13 @@ func (n *node) declare(names []string, field int) error {
 	return child.declare(names[1:], field)
 }
 
-// child finds a member. Records of a stream have their members in one order, so
+// guess finds a member. Records of a stream have their members in one order, so
 // the one that followed before is tried first.
-func (n *node) child(last *node, name []byte) *node {
-	guess := &n.first
-	if last != nil {
-		guess = &last.next
+func (n *node) guess(last *node) **node {
+	if last == nil {
+		return &n.first
 	}
-	if *guess != nil && (*guess).name == string(name) {
-		return *guess
-	}
-	found := n.children[string(name)]
-	if found != nil {
-		*guess = found
-	}
-	return found
+	return &last.next
 }
 
 // Append reads one record, a JSON object, and appends it as an observation, or
@@ -94,7 +88,7 @@ func (n *node) child(last *node, name []byte) *node {
 func (d *Decoder) Append(record []byte, meta RowMeta) *Refusal {
 	d.input = *bytes.NewBuffer(record)
 	d.json.Reset(&d.input)
-	d.extra.members = d.extra.members[:0]
+	d.extra.members, d.extra.names = d.extra.members[:0], d.extra.names[:0]
 	if err := d.record(); err != nil {
 		d.rows.refused = &Refusal{Reason: err.Error()}
 	}
@@ -132,18 +126,23 @@ func (d *Decoder) object(n *node) error {
 		if err != nil {
 			return err
 		}
-		name, err := unquote(&d.rows.scratch, quoted)
-		if err != nil {
-			return err
-		}
-		child := n.child(last, name)
-		if child != nil {
-			last = child
-			err = d.declared(child, name)
+		if guess := n.guess(last); *guess != nil && (*guess).quoted == string(quoted) {
+			last = *guess
 		} else {
-			err = d.undeclared(name)
+			name, err := unquote(&d.rows.scratch, quoted)
+			if err != nil {
+				return err
+			}
+			child := n.children[string(name)]
+			if child == nil {
+				if err := d.undeclared(name); err != nil {
+					return err
+				}
+				continue
+			}
+			*guess, last = child, child
 		}
-		if err != nil {
+		if err := d.declared(last); err != nil {
 			return err
 		}
 	}
@@ -154,15 +153,15 @@ func (d *Decoder) object(n *node) error {
 func (d *Decoder) undeclared(name []byte) error {
 	raw, err := d.json.ReadValue()
 	if err == nil {
-		d.extra.members = append(d.extra.members, jsonMember{name, raw})
+		d.extra.members = append(d.extra.members, jsonMember{name: name, value: raw})
 	}
 	return err
 }
 
 // declared reads a field, or an object of fields.
-func (d *Decoder) declared(n *node, name []byte) error {
+func (d *Decoder) declared(n *node) error {
 	if n.field < 0 && d.json.PeekKind() == '{' {
-		return d.nested(n, name)
+		return d.nested(n)
 	}
 	raw, err := d.json.ReadValue()
 	switch {
@@ -182,7 +181,7 @@ func (d *Decoder) declared(n *node, name []byte) error {
 
 // nested reads an object within the record; what is undeclared in it stays under
 // its name.
-func (d *Decoder) nested(n *node, name []byte) error {
+func (d *Decoder) nested(n *node) error {
 	base := len(d.extra.members)
 	if err := d.object(n); err != nil {
 		return err
@@ -195,7 +194,7 @@ func (d *Decoder) nested(n *node, name []byte) error {
 	if d.rows.scratch, err = d.extra.appendMembers(d.rows.scratch, base); err != nil {
 		return err
 	}
-	d.extra.members = append(d.extra.members[:base], jsonMember{name, d.rows.scratch[start:]})
+	d.extra.members = append(d.extra.members[:base], jsonMember{name: n.bytes, value: d.rows.scratch[start:], canonical: true})
 	return nil
 }
 

@@ -60,12 +60,14 @@ func jsonError(err error) error {
 // scratch space between calls and is not safe for concurrent use.
 type jsonWriter struct {
 	members []jsonMember // of all objects being written, innermost last
+	names   []byte       // texts that had escapes
 }
 
 // jsonMember is a member of an object: its name without escapes, and its value.
 type jsonMember struct {
-	name  []byte
-	value []byte
+	name      []byte
+	value     []byte
+	canonical bool // the value is so already
 }
 
 // appendValue writes the value that raw begins with.
@@ -77,7 +79,7 @@ func (w *jsonWriter) appendValue(dst, raw []byte) ([]byte, error) {
 	case '[':
 		return w.appendArray(dst, raw)
 	case '"':
-		return appendString(dst, raw[:valueEnd(raw)])
+		return w.appendString(dst, raw[:valueEnd(raw)])
 	case 't', 'f', 'n':
 		return append(dst, raw[:valueEnd(raw)]...), nil
 	}
@@ -85,28 +87,30 @@ func (w *jsonWriter) appendValue(dst, raw []byte) ([]byte, error) {
 }
 
 func (w *jsonWriter) appendObject(dst, raw []byte) ([]byte, error) {
-	base := len(w.members)
+	base, start := len(w.members), len(w.names)
 	for rest := skipSpace(raw[1:]); rest[0] != '}'; {
 		end := valueEnd(rest)
-		name, err := unquote(new([]byte), rest[:end])
+		name, err := unquote(&w.names, rest[:end])
 		if err != nil {
 			return dst, err
 		}
 		rest = skipSpace(skipSpace(rest[end:])[1:]) // the colon
 		end = valueEnd(rest)
-		w.members = append(w.members, jsonMember{name, rest[:end]})
+		w.members = append(w.members, jsonMember{name: name, value: rest[:end]})
 		if rest = skipSpace(rest[end:]); rest[0] == ',' {
 			rest = skipSpace(rest[1:])
 		}
 	}
 	dst, err := w.appendMembers(dst, base)
-	w.members = w.members[:base]
+	w.members, w.names = w.members[:base], w.names[:start]
 	return dst, err
 }
 
 // appendMembers writes the members from base on as an object, sorted.
 func (w *jsonWriter) appendMembers(dst []byte, base int) ([]byte, error) {
-	slices.SortFunc(w.members[base:], func(a, b jsonMember) int { return bytes.Compare(a.name, b.name) })
+	if len(w.members)-base > 1 {
+		slices.SortFunc(w.members[base:], func(a, b jsonMember) int { return bytes.Compare(a.name, b.name) })
+	}
 	end := len(w.members)
 	dst = append(dst, '{')
 	for i := base; i < end; i++ {
@@ -115,6 +119,10 @@ func (w *jsonWriter) appendMembers(dst []byte, base int) ([]byte, error) {
 		}
 		m := w.members[i]
 		dst = append(appendQuoted(dst, m.name), ':')
+		if m.canonical {
+			dst = append(dst, m.value...)
+			continue
+		}
 		var err error
 		if dst, err = w.appendValue(dst, m.value); err != nil {
 			return dst, err
@@ -207,15 +215,18 @@ func unquote(scratch *[]byte, raw []byte) ([]byte, error) {
 
 // appendString writes a JSON string with as few escapes as possible; one without
 // any has that form.
-func appendString(dst, raw []byte) ([]byte, error) {
+func (w *jsonWriter) appendString(dst, raw []byte) ([]byte, error) {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return append(dst, raw...), nil
 	}
-	text, err := unquote(new([]byte), raw)
+	start := len(w.names)
+	text, err := unquote(&w.names, raw)
 	if err != nil {
 		return dst, err
 	}
-	return appendQuoted(dst, text), nil
+	dst = appendQuoted(dst, text)
+	w.names = w.names[:start]
+	return dst, nil
 }
 
 // appendNumber writes a JSON number in its canonical form, with all its digits.

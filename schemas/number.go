@@ -29,6 +29,51 @@ const maxExponent = 1 << 20
 
 // scanNumber reads a literal in JSON's grammar.
 func scanNumber[T string | []byte](s T) (number, error) {
+	if n, ok := scanShort(s); ok {
+		return n, nil
+	}
+	return scanLong(s)
+}
+
+// scanShort reads what nearly all numbers are: at most 18 digits, without an
+// exponent. Not ok: it is something else.
+func scanShort[T string | []byte](s T) (n number, ok bool) {
+	i := 0
+	if len(s) > 0 && s[0] == '-' {
+		n.negative = true
+		i = 1
+	}
+	const most = 18
+	if len(s)-i > most || len(s) == i || s[i] == '0' && len(s) > i+1 && s[i+1] != '.' {
+		return n, false
+	}
+	point := 0
+	for start := i; i < len(s); i++ {
+		digit := s[i] - '0'
+		switch {
+		case digit <= 9:
+			n.lo = n.lo*10 + uint64(digit)
+		case s[i] == '.' && point == 0 && i > start && i+1 < len(s):
+			point = i + 1
+		default:
+			return n, false
+		}
+	}
+	n.plain = point == 0
+	if n.lo == 0 {
+		return n, true
+	}
+	if point > 0 {
+		n.exp = point - len(s)
+	}
+	for n.lo%10 == 0 {
+		n.lo /= 10
+		n.exp++
+	}
+	return n, true
+}
+
+func scanLong[T string | []byte](s T) (number, error) {
 	n := number{plain: true}
 	i := 0
 	if i < len(s) && s[i] == '-' {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 type cellState uint8
@@ -42,7 +41,8 @@ type RowBuilder struct {
 	scratch []byte // texts of the row that stand nowhere else
 	refused *Refusal
 
-	builder *array.RecordBuilder
+	schema  *arrow.Schema
+	columns []column // as in ObservationColumns
 	bytes   int
 	rows    int
 }
@@ -58,7 +58,10 @@ func NewRowBuilder(spec DecodeSpec) (*RowBuilder, error) {
 	}
 	b := &RowBuilder{fields: spec.Fields, key: key, version: version, cells: make([]cell, len(spec.Fields)),
 		present: newFieldSets(spec.Fields), nulls: newFieldSets(spec.Fields),
-		builder: array.NewRecordBuilder(memory.DefaultAllocator, ArrowSchema(ObservationColumns(spec.Fields)))}
+		schema: ArrowSchema(ObservationColumns(spec.Fields))}
+	for _, c := range ObservationColumns(spec.Fields) {
+		b.columns = append(b.columns, newColumn(c.Type))
+	}
 	for _, f := range spec.Fields {
 		f.Strict = f.Strict || spec.Strict
 		c, err := newCodec(f)
@@ -185,93 +188,75 @@ func (b *RowBuilder) append(id string, meta RowMeta) {
 		op = OpUpsert
 	}
 	present, nulls := b.present.of(b.cells, null, value), b.nulls.of(b.cells, null, null)
-	b.text(0).Append(id)
-	b.text(1).Append(op)
+	b.columns[0].appendString(id)
+	b.columns[1].appendString(op)
 	b.appendVersion()
-	appendOptional(b.text(3), meta.ETag)
-	b.text(4).Append(present)
-	b.text(5).Append(nulls)
-	b.builder.Field(6).(*array.TimestampBuilder).Append(arrow.Timestamp(meta.AskedAt.UnixMicro()))
+	b.appendOptional(3, meta.ETag)
+	b.columns[4].appendString(present)
+	b.columns[5].appendString(nulls)
+	b.columns[6].appendScalar(scalar{bits: meta.AskedAt.UnixMicro()})
 	for i := range b.cells {
-		b.bytes += appendCell(b.builder.Field(firstField+i), &b.cells[i])
+		b.appendCell(&b.columns[firstField+i], &b.cells[i])
 	}
-	extra := b.text(firstField + len(b.cells))
-	if len(b.extra) == 0 {
-		extra.AppendNull()
+	if extra := &b.columns[firstField+len(b.cells)]; len(b.extra) > 0 {
+		extra.appendText(b.extra)
 	} else {
-		extra.BinaryBuilder.Append(b.extra)
+		extra.appendNull()
 	}
-	b.bytes += len(id) + len(op) + len(meta.ETag) + len(present) + len(nulls) + len(b.extra) + 16
+	b.bytes += len(id) + len(op) + len(meta.ETag) + len(present) + len(nulls) + len(b.extra) + 40
 	b.rows++
 }
 
-func (b *RowBuilder) text(column int) *array.StringBuilder {
-	return b.builder.Field(column).(*array.StringBuilder)
-}
-
-func appendOptional(b *array.StringBuilder, text string) {
+func (b *RowBuilder) appendOptional(column int, text string) {
 	if text == "" {
-		b.AppendNull()
+		b.columns[column].appendNull()
 		return
 	}
-	b.Append(text)
+	b.columns[column].appendString(text)
 }
 
 func (b *RowBuilder) appendVersion() {
-	column := b.builder.Field(2).(*array.Int64Builder)
 	if b.version < 0 || b.cells[b.version].state != value {
-		column.AppendNull()
+		b.columns[2].appendNull()
 		return
 	}
-	v := b.cells[b.version].scalar.bits
+	v := b.cells[b.version].scalar
 	if b.fields[b.version].Type.Kind == Date {
-		v *= dayUS
+		v.bits *= dayUS
 	}
-	column.Append(v)
+	b.columns[2].appendScalar(v)
 }
 
-// appendCell appends a value, or null where there is none, and gives its bytes.
-func appendCell(b array.Builder, c *cell) int {
-	if c.state != value {
-		b.AppendNull()
-		return 1
+func (b *RowBuilder) appendCell(to *column, c *cell) {
+	switch {
+	case c.state != value:
+		to.appendNull()
+	case to.layout == textLayout:
+		to.appendText(c.text)
+	default:
+		to.appendScalar(c.scalar)
 	}
-	switch b := b.(type) {
-	case *array.StringBuilder:
-		b.BinaryBuilder.Append(c.text)
-		return len(c.text) + 4
-	case *array.Int64Builder:
-		b.Append(c.scalar.bits)
-	case *array.TimestampBuilder:
-		b.Append(arrow.Timestamp(c.scalar.bits))
-	case *array.Float64Builder:
-		b.Append(math.Float64frombits(uint64(c.scalar.bits)))
-	case *array.Time64Builder:
-		b.Append(arrow.Time64(c.scalar.bits))
-	case *array.BooleanBuilder:
-		b.Append(c.scalar.bits != 0)
-		return 1
-	case *array.Date32Builder:
-		b.Append(arrow.Date32(c.scalar.bits))
-		return 4
-	case *array.Decimal128Builder:
-		b.Append(c.scalar.decimal())
-		return 16
-	}
-	return 8
+	b.bytes += len(c.text) + 8
 }
 
 // Len is the number of rows since the last Flush.
 func (b *RowBuilder) Len() int { return b.rows }
 
-// SizeBytes is about the memory of the rows since the last Flush.
+// SizeBytes is about the memory of the rows since the last Flush. One batch holds
+// less than 2 GiB of text in a column: flush long before.
 func (b *RowBuilder) SizeBytes() int { return b.bytes }
 
 // Flush gives the rows, in the columns of ObservationColumns, and begins a new
 // batch. The caller releases the rows.
 func (b *RowBuilder) Flush() arrow.RecordBatch {
+	arrays := make([]arrow.Array, len(b.columns))
+	for i := range b.columns {
+		arrays[i] = b.columns[i].array()
+		defer arrays[i].Release()
+	}
+	rows := b.rows
 	b.rows, b.bytes = 0, 0
-	return b.builder.NewRecordBatch()
+	return array.NewRecordBatch(b.schema, arrays, int64(rows))
 }
 
 // native takes a driver's value apart; nil without an error is null.

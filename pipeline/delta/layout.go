@@ -8,7 +8,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/snappy"
 	"github.com/parquet-go/parquet-go/compress/uncompressed"
 
 	"github.com/trueup-data/trueup/pipeline"
@@ -59,18 +58,22 @@ func sameStorage(a, b arrow.DataType) bool {
 	return arrow.TypeEqual(a, b)
 }
 
-// parquet is the file's schema; dictionary says which columns have one.
-func (l *layout) parquet(dictionary []bool) *parquet.Schema {
+// parquet is the schema of a file of these rows.
+func (l *layout) parquet(sources []*source, rows *sorted) *parquet.Schema {
 	group := orderedGroup{Group: parquet.Group{}}
 	for i, c := range l.table.Columns {
 		node := c.Type.Parquet()
+		if !sources[i].nulls {
+			node = parquet.Required(node)
+		}
+		text := c.Type.Arrow().ID() == arrow.STRING
 		switch {
 		case i == l.hash: // hashes do not compress
 			node = parquet.Compressed(parquet.Encoded(node, &parquet.Plain), &uncompressed.Codec{})
-		case dictionary[i]:
-			node = parquet.Compressed(parquet.Encoded(node, &parquet.RLEDictionary), &snappy.Codec{})
+		case text && sources[i].fewValues(rows):
+			node = parquet.Compressed(parquet.Encoded(node, &parquet.RLEDictionary), &fastSnappy{})
 		default:
-			node = parquet.Compressed(parquet.Encoded(node, &parquet.Plain), &snappy.Codec{})
+			node = parquet.Compressed(parquet.Encoded(node, &parquet.Plain), &fastSnappy{})
 		}
 		group.fields = append(group.fields, orderedField{Node: node, name: c.Name})
 	}
