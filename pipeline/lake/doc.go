@@ -10,8 +10,13 @@
 // number without looking whether it is in, or open a data file.
 //
 // The files follow the life of a commit: head.go (which commit counts),
-// tenure.go (who may commit), step.go and draft.go (what a commit changes and
-// when it still stands on another head), land.go (the put and its answers),
-// decide.go (people and compaction), pin.go and collect.go (what may be
+// tenure.go (who may commit), step.go and draft.go (what a commit changes),
+// stands.go (when it still stands on another head), land.go (the put and its
+// answers), group.go (several at once), decide.go and compact.go (people and
+// compaction, who open nothing), pin.go, horizon.go and collect.go (what may be
 // deleted), lease.go (sparing two runs the same work).
+//
+// A commit of k changed tables costs k puts of manifests, side by side, then the
+// put of the commit and one read of the horizon. Nothing is listed or read again
+// unless another commit was faster.
 package lake

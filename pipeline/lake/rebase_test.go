@@ -74,8 +74,11 @@ func TestACompactionIsNoMove(t *testing.T) {
 	}
 	s := must(h.lake.Head(h.ctx))(t)
 	files := must(s.Files(h.ctx, "golden"))(t)
+	rows := int64(2)
 	write := func(_ context.Context, epoch uint64) ([]File, error) {
-		return []File{h.file("golden", epoch, "abc")}, nil
+		f := h.file("golden", epoch, "abc")
+		f.Rows = rows
+		return []File{f}, nil
 	}
 	must(h.other().Compact(h.ctx, Compaction{Table: "golden", Inputs: files[:2]}, write))(t)
 	step := h.adds("golden", tn.Epoch())
@@ -91,6 +94,12 @@ func TestACompactionIsNoMove(t *testing.T) {
 	_, err := h.lake.Compact(h.ctx, Compaction{Table: "golden", Inputs: files[:2]}, write)
 	wants(t, err, ErrMoved) // its inputs are dead
 	live := must(after.Files(h.ctx, "golden"))(t)
+	rows = 1
+	_, err = h.lake.Compact(h.ctx, Compaction{Table: "golden", Inputs: live[1:]}, write)
+	if err == nil || errors.Is(err, ErrMoved) {
+		t.Errorf("a compaction that loses a row: %v", err)
+	}
+	rows = 3
 	_, err = h.lake.Compact(h.ctx, Compaction{Table: "golden", Inputs: []File{live[0], live[2]}}, write)
 	if err == nil || errors.Is(err, ErrMoved) {
 		t.Errorf("inputs with a gap: %v", err)

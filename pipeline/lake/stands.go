@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -61,7 +62,7 @@ func (d *draft) unmoved(s Step) error {
 	return nil
 }
 
-// whole: all inputs of a rewrite are live, and nothing lies between them that
+// whole: all inputs of a rewrite are live, no row gets lost or comes new, and nothing lies between them that
 // its outputs would overtake. History files stand apart: no current row is in
 // them, so they neither fill nor make a gap among the others.
 func (d *draft) whole(ctx context.Context, w Rewrite) error {
@@ -69,14 +70,21 @@ func (d *draft) whole(ctx context.Context, w Rewrite) error {
 	if err != nil {
 		return err
 	}
-	live := 0
+	live, rows := 0, int64(0)
 	for _, f := range files {
 		if slices.Contains(w.Inputs, f.Key) {
 			live++
+			rows += f.Rows
 		}
 	}
 	if live < len(w.Inputs) && !d.l.o.breaks(deadInputs) {
 		return failure("compact", w.Table, because(ErrMoved, "%d of %d inputs are not live any more", len(w.Inputs)-live, len(w.Inputs)))
+	}
+	for _, f := range w.Outputs {
+		rows -= f.Rows
+	}
+	if rows != 0 && live == len(w.Inputs) {
+		return refused(w.Table, fmt.Sprintf("a rewrite changes no row, and its outputs have %d rows less than its inputs", rows))
 	}
 	for _, history := range []bool{true, false} {
 		if gap := firstGap(files, w.Inputs, history); gap != "" && !d.l.o.breaks(gapsAllowed) {
