@@ -8,7 +8,7 @@ func networkOf(dir string) (string, error) {
 	if err := syscall.Statfs(dir, &stat); err != nil {
 		return "", err
 	}
-	return networkName(int64(stat.Type)), nil //nolint:unconvert // int32 on some processors
+	return networkName(int64(stat.Type)), nil // int32 on some processors
 }
 
 // networkName knows the magic numbers of statfs(2) that reach over a network,

@@ -192,6 +192,38 @@ func TestConditionalPutsArePlain(t *testing.T) {
 	}
 }
 
+// Nobody won and nothing landed: 409 is not "the name is taken".
+func TestA409IsTheSamePutAgain(t *testing.T) {
+	answers := []http.HandlerFunc{xmlError(409, "ConditionalRequestConflict"), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"e"`)
+	}}
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		next := answers[0]
+		answers = answers[1:]
+		next(w, r)
+	})
+	s := f.open(t, s3.Options{})
+	_, err := s.PutIfAbsent(t.Context(), "k", []byte("x"))
+	if !errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrPrecondition) || fault.KindOf(err) != fault.Transient {
+		t.Fatalf("the first answer: %v", err)
+	}
+	if info, err := s.PutIfAbsent(t.Context(), "k", []byte("x")); err != nil || info.ETag != `"e"` {
+		t.Errorf("the same put again: %+v, %v", info, err)
+	}
+}
+
+// MinIO ignores the condition of a delete, so none is sent that could be taken
+// for a promise.
+func TestNeverRelyOnConditionalDelete(t *testing.T) {
+	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	if err := f.open(t, s3.Options{}).Delete(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.requests[0]; r.Method != http.MethodDelete || r.Header.Get("If-Match") != "" || r.URL.RawQuery == "delete=" {
+		t.Errorf("sent %s %s %v", r.Method, r.URL, r.Header)
+	}
+}
+
 // No answer is not "not done": time-outs, resets and an ended context after the
 // request went out are unknown for a write, and harmless for a read.
 func TestNoAnswerIsUnknown(t *testing.T) {
@@ -303,97 +335,6 @@ func TestCredentialsComeFromTheEnvironmentOrTheProfile(t *testing.T) {
 		noSecret(t, err)
 		if got := f.requests[0].Header.Get("Authorization"); !strings.Contains(got, "Credential="+want+"/") {
 			t.Errorf("%q signs as %s", query, got)
-		}
-	}
-}
-
-func TestATornBodyIsAnErrorNotAnEnd(t *testing.T) {
-	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Range") != "" {
-			w.Header().Set("Content-Range", "bytes 1-100/200")
-			w.WriteHeader(http.StatusPartialContent)
-		}
-		w.Header().Set("Content-Length", "100")
-		_, _ = w.Write(make([]byte, 40))
-		w.(http.Flusher).Flush()
-		drop(w, r)
-	})
-	s := f.open(t, s3.Options{})
-	_, _, err := s.Get(t.Context(), "k")
-	if fault.KindOf(err) != fault.Transient || !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("get: %v", err)
-	}
-}
-
-func TestABodyThatStallsIsAnError(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "100")
-		_, _ = w.Write(make([]byte, 40))
-		w.(http.Flusher).Flush()
-		<-release
-	})
-	_, _, err := f.open(t, s3.Options{Timeout: 50 * time.Millisecond}).Get(t.Context(), "k")
-	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "silent") {
-		t.Errorf("get: %v", err)
-	}
-}
-
-func TestWrongBodiesAreRefused(t *testing.T) {
-	for name, answer := range map[string]http.HandlerFunc{
-		"ranges are ignored": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 10)) },
-		"the range is cut": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Range", "bytes 5-9/10")
-			w.Header().Set("Content-Length", "5")
-			w.WriteHeader(http.StatusPartialContent)
-			_, _ = w.Write(make([]byte, 5))
-		},
-		"the length is unknown": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Range", "bytes 5-14/100")
-			w.WriteHeader(http.StatusPartialContent)
-			w.(http.Flusher).Flush()
-			_, _ = w.Write(make([]byte, 10))
-		},
-	} {
-		body, err := newFake(t, answer).open(t, s3.Options{}).Open(t.Context(), "k", 5, 10)
-		if err == nil {
-			body.Close()
-		}
-		if err == nil || fault.KindOf(err) != fault.Permanent {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestListingsThatCannotBeTrustedAreErrors(t *testing.T) {
-	object := func(key string) string { return "<Contents><Key>" + key + "</Key><Size>1</Size></Contents>" }
-	page := func(truncated bool, token string, objects ...string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprintf(w, "<ListBucketResult><IsTruncated>%t</IsTruncated><NextContinuationToken>%s</NextContinuationToken>%s</ListBucketResult>",
-				truncated, token, strings.Join(objects, ""))
-		}
-	}
-	for name, c := range map[string]struct {
-		answer http.HandlerFunc
-		keys   string
-		kind   fault.Kind
-	}{
-		"not in order":        {page(false, "", object("p/b"), object("p/a")), "b", fault.Permanent},
-		"twice":               {page(false, "", object("p/b"), object("p/b")), "b", fault.Permanent},
-		"more, without where": {page(true, "", object("p/a")), "a", fault.Permanent},
-		"the same token":      {page(true, "t"), "", fault.Permanent},
-		"foreign names":       {page(false, "", object("p/"), object("p/.x"), object("p/a"), object("p/dir/")), "a", fault.Permanent},
-		"not XML":             {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<Listing") }, "", fault.Transient},
-	} {
-		var keys []string
-		err := newFake(t, c.answer).open(t, s3.Options{}).List(t.Context(), "", "", func(i store.Info) error {
-			keys = append(keys, i.Key)
-			return nil
-		})
-		wantErr := name != "foreign names"
-		if strings.Join(keys, " ") != c.keys || (err != nil) != wantErr || (wantErr && fault.KindOf(err) != c.kind) {
-			t.Errorf("%s: %v, kind %s: %v", name, keys, fault.KindOf(err), err)
 		}
 	}
 }

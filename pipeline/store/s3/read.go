@@ -59,7 +59,7 @@ func (s *Store) get(ctx context.Context, op, key string, offset, length int64) (
 		defer e.end()
 		return nil, "", s.reading(e, op, key, err)
 	}
-	e.moved()
+	e.rest()
 	r := &reader{store: s, exchange: e, key: key, body: out.Body, left: aws.ToInt64(out.ContentLength)}
 	if reason := wrongBody(out, ranged, offset, length); reason != nil {
 		_ = r.Close()
@@ -96,11 +96,10 @@ type reader struct {
 }
 
 func (r *reader) Read(p []byte) (int, error) {
+	r.exchange.wait()
 	n, err := r.body.Read(p)
+	r.exchange.rest()
 	r.left -= int64(n)
-	if n > 0 {
-		r.exchange.moved()
-	}
 	switch {
 	case err == nil:
 		return n, nil

@@ -39,7 +39,7 @@ func (s *Store) Upload(ctx context.Context, key string, r io.Reader) (store.Info
 
 // untilDone reads until its context ends.
 type untilDone struct {
-	ctx    context.Context //nolint:containedctx // it is the upload's, and ends with it
+	ctx    context.Context // the upload's, and ends with it
 	source io.Reader
 }
 

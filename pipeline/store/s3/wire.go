@@ -17,7 +17,7 @@ var errSilent = errors.New("the store fell silent")
 // exchange is one request and its answer: it ends both when nothing moves for
 // too long, and knows whether the request can have reached the store.
 type exchange struct {
-	context context.Context //nolint:containedctx // it is the request's, and ends with it
+	context context.Context // the request's, and ends with it
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer
 	limit   time.Duration
@@ -37,8 +37,11 @@ func (s *Store) begin(ctx context.Context, size int64) *exchange {
 	return e
 }
 
-// moved notes that the store sent something.
-func (e *exchange) moved() { e.timer.Reset(e.limit) }
+// wait begins to wait for the store to send something; rest ends it. A receiver
+// that takes its time between two reads is not a store that fell silent.
+func (e *exchange) wait() { e.timer.Reset(e.limit) }
+
+func (e *exchange) rest() { e.timer.Stop() }
 
 func (e *exchange) end() {
 	e.timer.Stop()
