@@ -16,6 +16,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/store"
 	"github.com/trueup-data/trueup/pipeline/store/file"
+	"github.com/trueup-data/trueup/pipeline/store/mem"
 	"github.com/trueup-data/trueup/pipeline/store/storetest"
 )
 
@@ -38,6 +39,10 @@ func TestConformanceOfTwoOverOneFolder(t *testing.T) {
 		dir := t.TempDir()
 		return &alternating{a: open(t, dir), b: open(t, dir)}
 	})
+}
+
+func TestItAnswersAsAStoreInMemory(t *testing.T) {
+	storetest.Agree(t, 30, func() store.Store { return mem.New() }, func() store.Store { return open(t, t.TempDir()) })
 }
 
 func TestOpenMakesNoFolder(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/trueup-data/trueup/pipeline/store"
+	"github.com/trueup-data/trueup/pipeline/store/mem"
 	"github.com/trueup-data/trueup/pipeline/store/s3"
 	"github.com/trueup-data/trueup/pipeline/store/storetest"
 	"github.com/trueup-data/trueup/pipeline/store/storetest/servers"
@@ -37,6 +38,9 @@ func conformance(t *testing.T, server *servers.Server) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
+	t.Run("it answers as a store in memory", func(t *testing.T) {
+		storetest.Agree(t, 4, func() store.Store { return mem.New() }, func() store.Store { return open(t) })
+	})
 	t.Run("bare", func(t *testing.T) { storetest.Run(t, open) })
 	t.Run("wrapped", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store {
