@@ -15,7 +15,7 @@ import (
 func (c *cli) printRun(r run.Result) {
 	c.say("run %s at commit %d, run_at %s", r.Run, r.Commit, r.RunAt.Format(time.RFC3339))
 	for _, x := range r.Settled {
-		if x.Counts != (load.Counts{}) {
+		if x.Counts != (load.Counts{}) || x.Err != nil {
 			c.printLoad("settled", x)
 		}
 	}
@@ -26,7 +26,9 @@ func (c *cli) printRun(r run.Result) {
 		c.printReconcile(x)
 	}
 	for _, x := range r.Loaded {
-		c.printLoad("loaded", x)
+		if x.Counts != (load.Counts{}) || x.Err != nil {
+			c.printLoad("loaded", x)
+		}
 	}
 	if r.Attention() {
 		c.say("done in %s; something needs a person\nhelp: trueup status", r.Took.Round(time.Millisecond))

@@ -6,8 +6,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"math/big"
+	"strings"
 	"time"
 
+	"github.com/duckdb/duckdb-go/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/trueup-data/trueup/pipeline/duck"
@@ -34,7 +37,7 @@ func (c *cli) queryWorkerCommand() *cobra.Command {
 
 // answer runs a bundle's statement on an engine that can reach the bundle's files only.
 func (c *cli) answer(ctx context.Context, b *bundle) error {
-	engine, err := duck.Open(duck.Options{MemoryBytes: queryMemory, Files: bundleFiles{b}})
+	engine, err := duck.Open(duck.Options{MemoryBytes: queryMemory, TempDir: b.Folder, Files: bundleFiles{b}})
 	if err != nil {
 		return err
 	}
@@ -64,6 +67,10 @@ func (c *cli) printRows(rows *sql.Rows, format string, limit int) error {
 	if err != nil {
 		return err
 	}
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return err
+	}
 	var all [][]any
 	for rows.Next() {
 		if len(all) == limit {
@@ -75,6 +82,9 @@ func (c *cli) printRows(rows *sql.Rows, format string, limit int) error {
 		}
 		if err := rows.Scan(into...); err != nil {
 			return err
+		}
+		for i, v := range values {
+			values[i] = plain(v, types[i].DatabaseTypeName())
 		}
 		all = append(all, values)
 	}
@@ -97,7 +107,7 @@ func (c *cli) rowsJSON(names []string, all [][]any) error {
 	for i, r := range all {
 		out[i] = map[string]any{}
 		for j, n := range names {
-			out[i][n] = plain(r[j])
+			out[i][n] = r[j]
 		}
 	}
 	return c.printJSON(out)
@@ -119,7 +129,7 @@ func texts(all [][]any) [][]string {
 	for i, r := range all {
 		out[i] = make([]string, len(r))
 		for j, v := range r {
-			if v = plain(v); v != nil {
+			if v != nil {
 				out[i][j] = fmt.Sprint(v)
 			}
 		}
@@ -128,14 +138,36 @@ func texts(all [][]any) [][]string {
 }
 
 // plain makes a value of DuckDB one that prints and marshals as people expect.
-func plain(v any) any {
+func plain(v any, databaseType string) any {
 	switch v := v.(type) {
 	case time.Time:
+		switch databaseType {
+		case "DATE":
+			return v.Format(time.DateOnly)
+		case "TIME":
+			return v.Format("15:04:05.999999")
+		}
 		return v.UTC().Format(time.RFC3339Nano)
+	case duckdb.Decimal:
+		return fixed(v)
 	case fmt.Stringer:
 		return v.String()
 	case []byte:
 		return string(v)
 	}
 	return v
+}
+
+// fixed renders a decimal with all the places that its type has.
+func fixed(d duckdb.Decimal) string {
+	digits := new(big.Int).Abs(d.Value).String()
+	scale := int(d.Scale)
+	if scale > 0 {
+		digits = strings.Repeat("0", max(0, scale+1-len(digits))) + digits
+		digits = digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
+	}
+	if d.Value.Sign() < 0 {
+		return "-" + digits
+	}
+	return digits
 }

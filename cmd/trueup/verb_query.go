@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -83,9 +84,9 @@ func (c *cli) describeViews() error {
 // machine, and nothing of the store, the project or the environment.
 type bundle struct {
 	Views     []story.View           `json:"views"`
-	Files     map[string][]lake.File `json:"files"` // by table
-	Paths     map[string]string      `json:"paths"` // by key of the file
-	Folder    string                 `json:"folder"`
+	Files     map[string][]lake.File `json:"files"`  // by table
+	Paths     map[string]string      `json:"paths"`  // by key of the file
+	Folder    string                 `json:"folder"` // for temporary files
 	Statement string                 `json:"statement"`
 	Format    string                 `json:"format"`
 	Rows      int                    `json:"rows"`
@@ -137,7 +138,7 @@ func (c *cli) doQuery(ctx context.Context, statement string, f queryFlags) (err 
 
 // gather pins a commit and brings its files here.
 func (a *app) gather(ctx context.Context, seq uint64) (bundle, func(), error) {
-	b := bundle{Views: story.Views(a.project), Files: map[string][]lake.File{}, Paths: map[string]string{}, Folder: a.cache.Dir()}
+	b := bundle{Views: story.Views(a.project), Files: map[string][]lake.File{}, Paths: map[string]string{}, Folder: filepath.Join(a.work, "tmp")}
 	pin, err := a.pin(ctx, seq)
 	if err != nil {
 		return b, nil, err

@@ -120,7 +120,7 @@ func Run(ctx context.Context, job Job, o Options) (Result, error) {
 	r := &runner{Job: job, o: o, lease: lease, began: began, result: Result{Run: o.ID}}
 	err = r.run(renewing)
 	if cause := context.Cause(renewing); err != nil && ctx.Err() == nil && cause != nil {
-		err = errors.Join(cause, err)
+		err = cause // what else failed then failed because of it
 	}
 	r.result.Took = job.Now().Sub(began)
 	return r.result, err

@@ -68,13 +68,13 @@ func (r *Record) golden(ctx context.Context, session *duck.Session, e config.Ent
 	if err := session.Current(ctx, goldenTable(e), "golden"); err != nil {
 		return err
 	}
-	rows, err := session.Query(ctx, "SELECT * FROM golden WHERE _key = $1", r.Key)
+	rows, err := session.Query(ctx, "SELECT COLUMNS(*)::VARCHAR FROM golden WHERE _key = $1", r.Key)
 	if err != nil {
 		return fmt.Errorf("golden record: %w", err)
 	}
 	return eachRow(rows, func(row map[string]any) {
 		r.Known = true
-		r.Live, _ = row["_live"].(bool)
+		r.Live = show(row["_live"]) == "true"
 		for _, f := range e.Fields {
 			if v := row[f.Name]; v != nil {
 				r.Golden[f.Name] = show(v)
@@ -89,7 +89,7 @@ func (r *Record) observations(ctx context.Context, session *duck.Session, e conf
 	if err := session.Rows(ctx, tables.Replica(id, replica.Columns(s.Extract.Fields)), "story"); err != nil {
 		return err
 	}
-	rows, err := session.Query(ctx, "SELECT * FROM story WHERE _key = $1 ORDER BY _version NULLS FIRST, _epoch, _asked_at, _seq, _ord, _pos", r.Key)
+	rows, err := session.Query(ctx, "SELECT epoch_us(_asked_at) AS _us, COLUMNS(*)::VARCHAR FROM story WHERE _key = $1 ORDER BY _version NULLS FIRST, _epoch, _asked_at, _seq, _ord, _pos", r.Key)
 	if err != nil {
 		return fmt.Errorf("observations of %s: %w", id, err)
 	}
@@ -101,8 +101,7 @@ func (r *Record) observations(ctx context.Context, session *duck.Session, e conf
 				values[f.Name] = show(v)
 			}
 		}
-		at, _ := row[pipeline.ColAskedAt].(time.Time)
-		r.Events = append(r.Events, Event{At: at, Run: show(row[pipeline.ColRun]), What: "observed", System: s.System,
+		r.Events = append(r.Events, Event{At: moment(row["_us"]), Run: show(row[pipeline.ColRun]), What: "observed", System: s.System,
 			Text: fmt.Sprintf("%s of %s", op, show(row[pipeline.ColID])), Values: values})
 		delete(r.Shown, s.System)
 		delete(r.IDs, s.System)
@@ -116,13 +115,12 @@ func (r *Record) overridden(ctx context.Context, session *duck.Session) error {
 	if err := session.Rows(ctx, tables.Conflicts(r.Entity), "conflicts"); err != nil {
 		return err
 	}
-	rows, err := session.Query(ctx, "SELECT * FROM conflicts WHERE _key = $1", r.Key)
+	rows, err := session.Query(ctx, "SELECT epoch_us(conflicts.at) AS _us, * FROM conflicts WHERE _key = $1", r.Key)
 	if err != nil {
 		return fmt.Errorf("conflicts: %w", err)
 	}
 	return eachRow(rows, func(row map[string]any) {
-		at, _ := row["at"].(time.Time)
-		r.Events = append(r.Events, Event{At: at, Run: show(row["run"]), What: show(row["kind"]), System: show(row["system"]),
+		r.Events = append(r.Events, Event{At: moment(row["_us"]), Run: show(row["run"]), What: show(row["kind"]), System: show(row["system"]),
 			Text: fmt.Sprintf("%s: %s was seen, %s is golden: %s", show(row["field"]), show(row["seen"]), show(row["chosen"]), show(row["reason"]))})
 	})
 }
@@ -131,13 +129,12 @@ func (r *Record) journal(ctx context.Context, session *duck.Session) error {
 	if err := session.Rows(ctx, tables.Journal(), "journal"); err != nil {
 		return err
 	}
-	rows, err := session.Query(ctx, "SELECT * FROM journal WHERE entity = $1 AND key = $2", r.Entity, r.Key)
+	rows, err := session.Query(ctx, "SELECT epoch_us(journal.at) AS _us, * FROM journal WHERE entity = $1 AND key = $2", r.Entity, r.Key)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return eachRow(rows, func(row map[string]any) {
-		at, _ := row["at"].(time.Time)
-		e := Event{At: at, Run: show(row["run"]), What: show(row["kind"]), System: show(row["system"])}
+		e := Event{At: moment(row["_us"]), Run: show(row["run"]), What: show(row["kind"]), System: show(row["system"])}
 		if e.What == tables.JournalIntent {
 			e.Text = fmt.Sprintf("%s, attempt %s: %s", show(row["op"]), show(row["attempt"]), difference(show(row["before"]), show(row["after"])))
 		} else {
@@ -181,4 +178,10 @@ func eachRow(rows *sql.Rows, do func(map[string]any)) error {
 		do(row)
 	}
 	return rows.Err()
+}
+
+// moment reads microseconds of the epoch.
+func moment(v any) time.Time {
+	us, _ := v.(int64)
+	return time.UnixMicro(us).UTC()
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/pipeline/replica"
 	"github.com/trueup-data/trueup/pipeline/tables"
-	"github.com/trueup-data/trueup/schemas"
 	"github.com/trueup-data/trueup/sql"
 )
 
@@ -119,15 +118,7 @@ func ask(ctx context.Context, session *duck.Session, name string, args ...any) (
 
 // goldenTable is the declaration of an entity's golden records.
 func goldenTable(e config.Entity) tables.Table {
-	fields := make([]schemas.Column, len(e.Fields))
-	for i, f := range e.Fields {
-		fields[i] = schemas.Column{Name: f.Name, Type: f.Type}
-	}
-	systems := make([]string, len(e.Streams))
-	for i, s := range e.Streams {
-		systems[i] = s.System
-	}
-	return tables.Golden(e.Name, fields, systems)
+	return tables.Golden(e.Name, e.Columns(), e.Systems())
 }
 
 // View is a view that queries see.
@@ -238,22 +229,4 @@ func matching(ctx context.Context, session *duck.Session, project *config.Projec
 		}
 	}
 	return out, nil
-}
-
-// Tables lists every table of a project once.
-func Tables(project *config.Project) []tables.Table {
-	seen := map[string]bool{}
-	var out []tables.Table
-	for _, v := range Views(project) {
-		if !seen[v.Table.Name] {
-			seen[v.Table.Name] = true
-			out = append(out, v.Table)
-		}
-	}
-	for _, e := range project.Entities {
-		for _, s := range e.Streams {
-			out = append(out, tables.SweepSeen(pipeline.StreamID{Entity: e.Name, System: s.System}))
-		}
-	}
-	return out
 }

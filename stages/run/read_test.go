@@ -1,0 +1,237 @@
+package run_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/trueup-data/trueup/cmd/sandbox/world"
+	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/tables"
+	"github.com/trueup-data/trueup/stages/review"
+	"github.com/trueup-data/trueup/stages/review/story"
+)
+
+// session opens the head for reading.
+func (p *process) session() (*duck.Session, error) {
+	head, err := p.job.Lake.Head(p.t.Context())
+	if err != nil {
+		return nil, err
+	}
+	return p.job.Engine.Session(p.t.Context(), head)
+}
+
+// approve lets everything be sent that waits for a person, under one decision
+// that may be stored again.
+func (p *process) approve(id string) error {
+	session, err := p.session()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	open, err := story.Changes(p.t.Context(), session, p.project, story.Filter{Open: true})
+	if err != nil {
+		return err
+	}
+	d := review.Decision{ID: id, Kind: review.Approve, Target: "the first plan", Shown: "{}", Person: "Ines", At: p.clock()}
+	for _, c := range open {
+		if c.State == tables.ChangePlanned || c.State == tables.ChangeHeld {
+			d.Effects = append(d.Effects, c.Effect)
+		}
+	}
+	return review.Decide(p.t.Context(), review.Deps{Lake: p.job.Lake, Engine: p.job.Engine, Writer: p.job.WriterAt}, d)
+}
+
+// query runs a statement over the views that people see, and gives rows as text
+// with bars between the cells.
+func (p *process) query(statement string) []string {
+	p.t.Helper()
+	session, err := p.session()
+	must(p.t, err)
+	defer session.Close()
+	must(p.t, story.Bind(p.t.Context(), session, story.Views(p.project)))
+	rows, err := session.Query(p.t.Context(), statement)
+	must(p.t, err)
+	defer rows.Close()
+	names, err := rows.Columns()
+	must(p.t, err)
+	out := []string{}
+	for rows.Next() {
+		cells, into := make([]any, len(names)), make([]any, len(names))
+		for i := range cells {
+			into[i] = &cells[i]
+		}
+		must(p.t, rows.Scan(into...))
+		var line []string
+		for _, c := range cells {
+			if c == nil {
+				c = "∅"
+			}
+			line = append(line, fmt.Sprint(c))
+		}
+		out = append(out, strings.Join(line, "|"))
+	}
+	must(p.t, rows.Err())
+	return out
+}
+
+// read opens a process of its own that looks and writes nothing.
+func (h *house) read(do func(*process)) {
+	h.t.Helper()
+	must(h.t, h.life(func(p *process) error { do(p); return nil }))
+}
+
+// ending is all that must not depend on what went wrong on the way: times, IDs
+// and the lake's own numbers left out.
+type ending struct {
+	Golden, PMS, Staybnb, PMSReplica, StaybnbReplica, Conflicts, Open []string
+}
+
+// ended reads the ending of a scenario.
+func (h *house) ended() ending {
+	h.t.Helper()
+	e := ending{PMS: h.contents(world.PMS), Staybnb: h.contents(world.Staybnb)}
+	h.read(func(p *process) {
+		e.Golden = p.query(`SELECT _key, _live, channel, listing_id, check_in, check_out, guest_name, price::VARCHAR, status, notes
+			FROM golden_bookings ORDER BY ALL`)
+		e.PMSReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, code, channel, listing_id, check_in, check_out,
+			guest_name, price::VARCHAR, status, notes, _extra FROM replica_bookings_pms ORDER BY ALL`)
+		e.StaybnbReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, confirmation_code, listing_ref, guest, arrival,
+			departure, total_cents, state, note, _extra FROM replica_bookings_staybnb ORDER BY ALL`)
+		e.Conflicts = p.query(`SELECT DISTINCT _key, field, kind, system, seen, chosen FROM conflicts_bookings ORDER BY ALL`)
+		e.Open = p.query(`SELECT _key, system, op, state, reason FROM changes_bookings
+			WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt') ORDER BY ALL`)
+	})
+	return e
+}
+
+// contents is what a system holds, without IDs and versions.
+func (h *house) contents(system string) []string {
+	var out []string
+	for _, r := range h.Records(system) {
+		if r.Now().State != world.Live {
+			continue
+		}
+		var line []string
+		for _, f := range world.Fields() {
+			v := r.Now().Booking[f]
+			if v == nil {
+				line = append(line, "∅")
+			} else {
+				line = append(line, *v)
+			}
+		}
+		out = append(out, strings.Join(line, "|"))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// differs says where two endings differ, "" where they do not.
+func (e ending) differs(want ending) string {
+	var b strings.Builder
+	for _, c := range []struct {
+		name      string
+		got, want []string
+	}{{"golden", e.Golden, want.Golden}, {"pms", e.PMS, want.PMS}, {"staybnb", e.Staybnb, want.Staybnb},
+		{"replica of pms", e.PMSReplica, want.PMSReplica}, {"replica of staybnb", e.StaybnbReplica, want.StaybnbReplica},
+		{"conflicts", e.Conflicts, want.Conflicts}, {"open changes", e.Open, want.Open}} {
+		for _, line := range c.got {
+			if !slices.Contains(c.want, line) {
+				fmt.Fprintf(&b, "  %s: + %s\n", c.name, line)
+			}
+		}
+		for _, line := range c.want {
+			if !slices.Contains(c.got, line) {
+				fmt.Fprintf(&b, "  %s: - %s\n", c.name, line)
+			}
+		}
+		if b.Len() == 0 && !slices.Equal(c.got, c.want) {
+			fmt.Fprintf(&b, "  %s: the same lines, but %d and not %d\n", c.name, len(c.got), len(c.want))
+		}
+	}
+	return b.String()
+}
+
+// intent is a row of the journal: a request that was about to be sent.
+type intent struct {
+	system, change, generation string
+	request                    pipeline.Request
+}
+
+func (h *house) intents() []intent {
+	h.t.Helper()
+	var out []intent
+	h.read(func(p *process) {
+		for _, line := range p.query(`SELECT system, change, generation, request FROM journal WHERE kind = 'intent' ORDER BY _seq, _ord, _pos`) {
+			cells := strings.SplitN(line, "|", 4)
+			i := intent{system: cells[0], change: cells[1], generation: cells[2]}
+			must(h.t, json.Unmarshal([]byte(cells[3]), &i.request))
+			out = append(out, i)
+		}
+	})
+	return out
+}
+
+// unintended lists the effects that have no intent in the journal, or more than
+// one, and the intents that had more than one effect. A change that was sent
+// again under the same generation is the same intent.
+func (h *house) unintended() []string {
+	h.t.Helper()
+	var problems []string
+	effects := map[string]int{}
+	intents := h.intents()
+	for _, e := range h.Effects() {
+		names := map[string]bool{}
+		for _, i := range intents {
+			if i.system == e.System && i.request.Method == e.Method && i.request.Path == e.Path && i.request.Body == e.Body && sameGuards(i.request, e) {
+				names[i.change+" generation "+i.generation] = true
+			}
+		}
+		if len(names) != 1 {
+			problems = append(problems, fmt.Sprintf("%s %s %s (%s) has %d intents: %v", e.System, e.Method, e.Path, e.Key, len(names), names))
+		}
+		for name := range names {
+			effects[name]++
+		}
+	}
+	for name, n := range effects {
+		if n > 1 {
+			problems = append(problems, fmt.Sprintf("%s took effect %d times", name, n))
+		}
+	}
+	return problems
+}
+
+// sameGuards compares what makes a request safe.
+func sameGuards(r pipeline.Request, e world.Effect) bool {
+	for _, name := range []string{"Idempotency-Key", "If-Match"} {
+		got := ""
+		for header, v := range r.Header {
+			if strings.EqualFold(header, name) {
+				got = v
+			}
+		}
+		if got != e.Headers[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// known are the differences that people were told of.
+func (h *house) known() []world.Difference {
+	h.t.Helper()
+	var out []world.Difference
+	h.read(func(p *process) {
+		for _, line := range p.query(`SELECT key, field FROM differences WHERE open
+			UNION SELECT key, CASE WHEN kind = 'against_update' THEN 'presence' ELSE coalesce(field, '') END FROM findings WHERE state = 'open' AND severity = 'high'
+			UNION SELECT _key, '' FROM changes_bookings WHERE state = 'held' ORDER BY ALL`) {
+			key, field, _ := strings.Cut(line, "|")
+			out = append(out, world.Difference{Key: key, Field: field})
+		}
+	})
+	return out
+}
