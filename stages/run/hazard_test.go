@@ -9,58 +9,66 @@ import (
 	"github.com/trueup-data/trueup/pipeline/store/faulty"
 )
 
-// hazard counts what processes ask of the store and of the systems, and lets one
+// hazard counts what a process asks of the store and of the systems, and lets one
 // of these operations go wrong: the process dies before it or after it, or its
 // answer is lost. A dead process gets nothing any more, from anywhere. It is safe
 // for concurrent use.
 type hazard struct {
 	mu            sync.Mutex
-	stores, https int // operations so far, over all processes
-	onStore, onH  int // the one that goes wrong; 0: none
-	do            faulty.Action
+	plan          []point // of the lives to come
+	now           point   // of this life; its zero value is none
+	stores, https int     // operations of this life
 	dead          bool
-	hit           string // which operation it was
+	hits          int // points that went wrong so far
+	most          [2]int
 }
 
-// strike plans what goes wrong at the n-th operation of its kind.
-func (z *hazard) strike(p point) {
+// expect plans what goes wrong in the lives to come, one point each.
+func (z *hazard) expect(plan ...point) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if p.http {
-		z.onH = p.n
-	} else {
-		z.onStore = p.n
+	z.plan, z.most = plan, [2]int{}
+}
+
+// begin is the begin of another process.
+func (z *hazard) begin() {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.dead, z.stores, z.https, z.now = false, 0, 0, point{}
+	if len(z.plan) > 0 {
+		z.now, z.plan = z.plan[0], z.plan[1:]
 	}
-	z.do = p.do
 }
 
 // operation decides about an operation of the store.
-func (z *hazard) operation(op faulty.Operation) faulty.Action {
+func (z *hazard) operation(faulty.Operation) faulty.Action {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.stores++
-	return z.decide(z.stores == z.onStore, op.Name+" "+op.Key)
+	z.most[0] = max(z.most[0], z.stores)
+	return z.decide(!z.now.http && z.stores == z.now.n)
 }
 
 // request decides about a request to a system.
-func (z *hazard) request(r *http.Request) faulty.Action {
+func (z *hazard) request() faulty.Action {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.https++
-	return z.decide(z.https == z.onH, r.Method+" "+r.URL.Path)
+	z.most[1] = max(z.most[1], z.https)
+	return z.decide(z.now.http && z.https == z.now.n)
 }
 
 // decide runs under the lock.
-func (z *hazard) decide(due bool, what string) faulty.Action {
+func (z *hazard) decide(due bool) faulty.Action {
 	switch {
 	case z.dead:
 		return faulty.Crash
 	case !due:
 		return faulty.Pass
 	}
-	z.hit = what
-	z.dead = z.do == faulty.Crash || z.do == faulty.CrashAfter
-	return z.do
+	z.hits++
+	z.dead = z.now.do == faulty.Crash || z.now.do == faulty.CrashAfter
+	return z.now.do
 }
 
 // died reports whether the process of now is dead.
@@ -70,31 +78,24 @@ func (z *hazard) died() bool {
 	return z.dead
 }
 
-// revive is the begin of another process.
-func (z *hazard) revive() {
+// struck is how many points went wrong so far.
+func (z *hazard) struck() int {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.dead = false
+	return z.hits
 }
 
-// struck is the operation that went wrong, "" while none did.
-func (z *hazard) struck() string {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	return z.hit
-}
-
-// counts are the operations so far.
+// counts are the most operations of one life since the last expect.
 func (z *hazard) counts() (stores, https int) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	return z.stores, z.https
+	return z.most[0], z.most[1]
 }
 
 // guard stands before a system: what goes wrong there happens to its requests.
 func (z *hazard) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		switch z.request(r) {
+		switch z.request() {
 		case faulty.Pass:
 			next.ServeHTTP(rw, r)
 		case faulty.ErrAfter, faulty.CrashAfter:
@@ -118,18 +119,30 @@ func noAnswer(rw http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// point is one operation and what becomes of it.
+// point is one operation of a life and what becomes of it.
 type point struct {
 	http bool
-	n    int
+	n    int // from 1
 	do   faulty.Action
 }
 
+// String is as parsePoint reads it: "store 17 crash".
 func (p point) String() string {
-	kind := "store operation"
+	kind := "store"
 	if p.http {
-		kind = "request"
+		kind = "http"
 	}
-	what := map[faulty.Action]string{faulty.Crash: "dies before", faulty.CrashAfter: "dies after", faulty.ErrAfter: "loses the answer of"}
-	return fmt.Sprintf("%s %s %d", what[p.do], kind, p.n)
+	return fmt.Sprintf("%s %d %s", kind, p.n, p.name())
+}
+
+func (p point) name() string {
+	switch p.do {
+	case faulty.Crash:
+		return "crash"
+	case faulty.CrashAfter:
+		return "crash-after"
+	case faulty.ErrAfter:
+		return "lost"
+	}
+	return "none"
 }

@@ -59,7 +59,7 @@ type setup struct {
 	store store.Store // nil: a file store in a folder of its own
 	log   io.Writer   // nil: nothing is logged
 	ttl   time.Duration
-	edit  func(project string) string                  // of the project file
+	edit  func(project string) string                      // of the project file
 	front func(system string, h http.Handler) http.Handler // stands before a system
 }
 
@@ -176,7 +176,7 @@ type process struct {
 // start composes what cmd composes, over faults. st is what this process sees as
 // the store.
 func (h *house) start(ctx context.Context, st store.Store) (*process, error) {
-	h.hazard.revive()
+	h.hazard.begin()
 	p := &process{house: h}
 	p.store = store.Retry(faulty.New(st, h.hazard.operation), store.Policy{Sleep: h.wait})
 	work := filepath.Join(h.dir, fmt.Sprintf("work-%d", h.cache))

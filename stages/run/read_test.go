@@ -11,7 +11,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/stages/review"
-	"github.com/trueup-data/trueup/stages/review/story"
+	people "github.com/trueup-data/trueup/stages/review/story"
 )
 
 // session opens the head for reading.
@@ -31,7 +31,7 @@ func (p *process) approve(id string) error {
 		return err
 	}
 	defer session.Close()
-	open, err := story.Changes(p.t.Context(), session, p.project, story.Filter{Open: true})
+	open, err := people.Changes(p.t.Context(), session, p.project, people.Filter{Open: true})
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (p *process) query(statement string) []string {
 	session, err := p.session()
 	must(p.t, err)
 	defer session.Close()
-	must(p.t, story.Bind(p.t.Context(), session, story.Views(p.project)))
+	must(p.t, people.Bind(p.t.Context(), session, people.Views(p.project)))
 	rows, err := session.Query(p.t.Context(), statement)
 	must(p.t, err)
 	defer rows.Close()
@@ -77,34 +77,42 @@ func (p *process) query(statement string) []string {
 	return out
 }
 
-// read opens a process of its own that looks and writes nothing.
-func (h *house) read(do func(*process)) {
-	h.t.Helper()
-	must(h.t, h.life(func(p *process) error { do(p); return nil }))
-}
-
 // ending is all that must not depend on what went wrong on the way: times, IDs
 // and the lake's own numbers left out.
 type ending struct {
 	Golden, PMS, Staybnb, PMSReplica, StaybnbReplica, Conflicts, Open []string
 }
 
-// ended reads the ending of a scenario.
-func (h *house) ended() ending {
+// story is what is left of a scenario: its ending, the intents that the journal
+// holds, and the differences that people were told of.
+type story struct {
+	ending
+	intents []intent
+	known   []world.Difference
+}
+
+// look reads the story in a process of its own, which writes nothing.
+func (h *house) look() story {
 	h.t.Helper()
-	e := ending{PMS: h.contents(world.PMS), Staybnb: h.contents(world.Staybnb)}
-	h.read(func(p *process) {
-		e.Golden = p.query(`SELECT _key, _live, channel, listing_id, check_in, check_out, guest_name, price::VARCHAR, status, notes
-			FROM golden_bookings ORDER BY ALL`)
-		e.PMSReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, code, channel, listing_id, check_in, check_out,
-			guest_name, price::VARCHAR, status, notes, _extra FROM replica_bookings_pms ORDER BY ALL`)
-		e.StaybnbReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, confirmation_code, listing_ref, guest, arrival,
-			departure, total_cents, state, note, _extra FROM replica_bookings_staybnb ORDER BY ALL`)
-		e.Conflicts = p.query(`SELECT DISTINCT _key, field, kind, system, seen, chosen FROM conflicts_bookings ORDER BY ALL`)
-		e.Open = p.query(`SELECT _key, system, op, state, reason FROM changes_bookings
-			WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt') ORDER BY ALL`)
-	})
-	return e
+	s := story{ending: ending{PMS: h.contents(world.PMS), Staybnb: h.contents(world.Staybnb)}}
+	must(h.t, h.life(func(p *process) error {
+		s.tables(p)
+		s.intents, s.known = p.intents(), p.known()
+		return nil
+	}))
+	return s
+}
+
+func (e *ending) tables(p *process) {
+	e.Golden = p.query(`SELECT _key, _live, channel, listing_id, check_in, check_out, guest_name, price::VARCHAR, status, notes
+		FROM golden_bookings ORDER BY ALL`)
+	e.PMSReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, code, channel, listing_id, check_in, check_out,
+		guest_name, price::VARCHAR, status, notes, _extra FROM replica_bookings_pms ORDER BY ALL`)
+	e.StaybnbReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, confirmation_code, listing_ref, guest, arrival,
+		departure, total_cents, state, note, _extra FROM replica_bookings_staybnb ORDER BY ALL`)
+	e.Conflicts = p.query(`SELECT DISTINCT _key, field, kind, system, seen, chosen FROM conflicts_bookings ORDER BY ALL`)
+	e.Open = p.query(`SELECT _key, system, op, state, reason FROM changes_bookings
+		WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt') ORDER BY ALL`)
 }
 
 // contents is what a system holds, without IDs and versions.
@@ -157,37 +165,57 @@ func (e ending) differs(want ending) string {
 
 // intent is a row of the journal: a request that was about to be sent.
 type intent struct {
-	system, change, generation string
-	request                    pipeline.Request
+	system, name string // name: change and generation
+	request      pipeline.Request
 }
 
-func (h *house) intents() []intent {
-	h.t.Helper()
+func (p *process) intents() []intent {
+	p.t.Helper()
 	var out []intent
-	h.read(func(p *process) {
-		for _, line := range p.query(`SELECT system, change, generation, request FROM journal WHERE kind = 'intent' ORDER BY _seq, _ord, _pos`) {
-			cells := strings.SplitN(line, "|", 4)
-			i := intent{system: cells[0], change: cells[1], generation: cells[2]}
-			must(h.t, json.Unmarshal([]byte(cells[3]), &i.request))
-			out = append(out, i)
-		}
-	})
+	for _, line := range p.query(`SELECT system, change, generation, request FROM journal WHERE kind = 'intent' ORDER BY _seq, _ord, _pos`) {
+		cells := strings.SplitN(line, "|", 4)
+		i := intent{system: cells[0], name: cells[1] + " generation " + cells[2]}
+		must(p.t, json.Unmarshal([]byte(cells[3]), &i.request))
+		out = append(out, i)
+	}
 	return out
 }
 
+// known are the differences that people were told of.
+func (p *process) known() []world.Difference {
+	p.t.Helper()
+	var out []world.Difference
+	for _, line := range p.query(`SELECT key, field FROM differences WHERE open
+		UNION SELECT key, CASE WHEN kind = 'against_update' THEN 'presence' ELSE coalesce(field, '') END
+			FROM findings WHERE state = 'open' AND severity = 'high'
+		UNION SELECT _key, '' FROM changes_bookings WHERE state = 'held' ORDER BY ALL`) {
+		key, field, _ := strings.Cut(line, "|")
+		out = append(out, world.Difference{Key: key, Field: field})
+	}
+	return out
+}
+
+// proof lists what is wrong with a story, by the world's own truth: nothing lost,
+// nothing twice, and every effect with exactly one intent in the journal.
+func (h *house) proof(s story) string {
+	problems := unintended(h.Effects(), s.intents)
+	if report := world.Verify(h.World, world.VerifyOptions{Known: s.known}); !report.OK() {
+		problems = append(problems, report.String())
+	}
+	return strings.Join(problems, "\n")
+}
+
 // unintended lists the effects that have no intent in the journal, or more than
-// one, and the intents that had more than one effect. A change that was sent
+// one, and the intents that had more than one effect. A request that was sent
 // again under the same generation is the same intent.
-func (h *house) unintended() []string {
-	h.t.Helper()
+func unintended(all []world.Effect, intents []intent) []string {
 	var problems []string
 	effects := map[string]int{}
-	intents := h.intents()
-	for _, e := range h.Effects() {
+	for _, e := range all {
 		names := map[string]bool{}
 		for _, i := range intents {
 			if i.system == e.System && i.request.Method == e.Method && i.request.Path == e.Path && i.request.Body == e.Body && sameGuards(i.request, e) {
-				names[i.change+" generation "+i.generation] = true
+				names[i.name] = true
 			}
 		}
 		if len(names) != 1 {
@@ -219,19 +247,4 @@ func sameGuards(r pipeline.Request, e world.Effect) bool {
 		}
 	}
 	return true
-}
-
-// known are the differences that people were told of.
-func (h *house) known() []world.Difference {
-	h.t.Helper()
-	var out []world.Difference
-	h.read(func(p *process) {
-		for _, line := range p.query(`SELECT key, field FROM differences WHERE open
-			UNION SELECT key, CASE WHEN kind = 'against_update' THEN 'presence' ELSE coalesce(field, '') END FROM findings WHERE state = 'open' AND severity = 'high'
-			UNION SELECT _key, '' FROM changes_bookings WHERE state = 'held' ORDER BY ALL`) {
-			key, field, _ := strings.Cut(line, "|")
-			out = append(out, world.Difference{Key: key, Field: field})
-		}
-	})
-	return out
 }

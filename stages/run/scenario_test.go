@@ -2,7 +2,6 @@ package run_test
 
 import (
 	"fmt"
-	"testing"
 	"time"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
@@ -123,9 +122,10 @@ func (h *house) id(system, code string) string {
 }
 
 // play does a scenario, each step three hours after the one before, whatever went
-// wrong meanwhile. A step whose process failed is done again by another one, but
-// only as often as something went wrong.
-func (h *house) play(st store.Store, steps []step, then func(step, run.Result)) error {
+// wrong meanwhile. plan says what goes wrong in the lives of each step. A step
+// whose process failed is done again by another one, but only as often as
+// something went wrong.
+func (h *house) play(st store.Store, steps []step, plan map[string][]point, then func(step, run.Result)) error {
 	for i, s := range steps {
 		if by := time.Date(2026, 3, 2, 8+3*i, 0, 0, 0, time.UTC).Sub(h.World.Now()); by > 0 {
 			h.Advance(by)
@@ -133,24 +133,32 @@ func (h *house) play(st store.Store, steps []step, then func(step, run.Result)) 
 		if s.people != nil {
 			s.people(h)
 		}
-		for before := h.hazard.struck(); ; before = h.hazard.struck() {
-			var result run.Result
-			err := h.lifeOver(st, func(p *process) (err error) {
-				result, err = s.does(p)
-				return err
-			})
-			if err == nil {
-				if then != nil {
-					then(s, result)
-				}
-				break
-			}
-			if h.hazard.struck() == before {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
+		h.hazard.expect(plan[s.name]...)
+		result, err := h.insist(st, s)
+		h.hazard.expect()
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if then != nil {
+			then(s, result)
 		}
 	}
 	return nil
+}
+
+// insist does a step until a process of it ends well. An error of a process to
+// which nothing happened is one of the program.
+func (h *house) insist(st store.Store, s step) (result run.Result, err error) {
+	for {
+		before := h.hazard.struck()
+		err = h.lifeOver(st, func(p *process) (err error) {
+			result, err = s.does(p)
+			return err
+		})
+		if err == nil || h.hazard.struck() == before {
+			return result, err
+		}
+	}
 }
 
 func sent(r run.Result) (n int64) {
@@ -169,14 +177,4 @@ func (h *house) quiet(most int) {
 		}
 	}
 	h.t.Fatalf("still sending after %d quiet runs", most)
-}
-
-func (h *house) prove(t testing.TB) {
-	t.Helper()
-	if report := world.Verify(h.World, world.VerifyOptions{Known: h.known()}); !report.OK() {
-		t.Fatalf("the proof fails:\n%s", report)
-	}
-	if problems := h.unintended(); len(problems) > 0 {
-		t.Fatalf("effects without exactly one intent: %v", problems)
-	}
 }
