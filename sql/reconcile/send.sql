@@ -118,8 +118,8 @@ FROM addressee a
 LEFT JOIN link2 l ON l._key = a._key AND l.system = a.system AND l.id = a.id
 WHERE a.old AND (NOT a.can_delete OR coalesce(l.state, '') <> 'live');
 
--- What a person should know. A finding about a system that takes no part now is
--- neither confirmed nor resolved.
+-- What a person should know. A finding about a system that is not spoken to now
+-- is neither confirmed nor resolved.
 CREATE OR REPLACE TEMP TABLE finding1 AS
 WITH wanted AS (
     SELECT _key, 'twins' AS kind, 'high' AS severity, system, ids AS observed FROM party WHERE unknown = 'twins'
@@ -141,5 +141,6 @@ FROM wanted
 UNION ALL
 SELECT f._key, f.kind, f.severity, f.system, f.observed
 FROM finding0 f
-JOIN party p ON p._key = f._key AND p.system = f.system AND p.unknown <> ''
+JOIN party p ON p._key = f._key AND p.system = f.system
+JOIN p_system s ON s.system = f.system AND (p.unknown <> '' OR NOT (s.due OR s.checked))
 ANTI JOIN wanted w ON w._key = f._key AND w.kind = f.kind AND w.system = f.system;

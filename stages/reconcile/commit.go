@@ -107,17 +107,17 @@ func (o output) storeMarks(ctx context.Context, files lake.Files) error {
 	b := delta.NewRows(tables.Checkpoints())
 	seq := o.head.Seq()
 	o.markRow(b, "", seq, 0, "done", "", o.req.ProjectHash)
-	for _, s := range o.entity.Systems {
-		old, read := o.marks.systems[s.Name], o.req.Read[s.Name]
+	states := o.marks.states(o.entity, o.req.Read)
+	for i, s := range o.entity.Systems {
+		old := o.marks.systems[s.Name]
 		state, plan, upTo, behind := "joined", "", seq, uint64(0)
 		if !joined[s.Name] {
 			state, plan = "planned", o.plan
 		}
-		known := read.Due && read.Complete
-		if !known && (read.Due || !old.joined) {
+		if !states[i].known() {
 			upTo = old.seq
 		}
-		if !known && (read.Due || !s.Checked()) {
+		if !addressed(s, states[i]) {
 			behind = max(old.behind, 1)
 			if old.behind == 0 && old.seq > 0 {
 				behind = old.seq

@@ -85,7 +85,7 @@ func (g *game) edit(p *player) {
 			g.touch(r)
 		case len(live) > 0 && g.chance(6), len(live) > 1 && g.chance(30):
 			live[0].gone = true
-		case len(live) > 0 && g.chance(1):
+		case len(live) > 0 && !g.unproven && g.chance(1):
 			g.move(p, live[0])
 		}
 	}
@@ -153,7 +153,7 @@ func (g *game) read(p *player, complete bool) {
 				continue
 			}
 			o.op, o.fields = pipeline.Delete, nil
-			if !g.calm && g.chance(30) {
+			if g.unproven || !g.calm && g.chance(30) {
 				o.op = pipeline.Missing
 			}
 			r.told = o.op == pipeline.Delete

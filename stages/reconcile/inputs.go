@@ -26,6 +26,7 @@ type marks struct {
 // mark is where one system stands.
 type mark struct {
 	seq    uint64 // observations up to here are judged
+	passed bool   // its last pass ended complete, in whatever run
 	joined bool   // its first plan is approved
 	plan   string // the plan that it waits for
 	behind uint64 // golden as of here was the last that was compared with it; 0: the newest was
@@ -51,29 +52,35 @@ func readMarks(ctx context.Context, s *duck.Session, e *compile.Entity) (marks, 
 	for rows.Next() {
 		var system, plan, fingerprint string
 		var seq, behind uint64
-		var joined bool
+		var joined, passed bool
 		var at time.Time
-		if err := rows.Scan(&system, &seq, &behind, &joined, &plan, &fingerprint, &at); err != nil {
+		if err := rows.Scan(&system, &seq, &behind, &joined, &passed, &plan, &fingerprint, &at); err != nil {
 			return m, fmt.Errorf("where the last reconcile of %s stood: %w", e.Name, err)
 		}
 		if system == "" {
 			m.seq, m.at, m.fingerprint = seq, at, fingerprint
 			continue
 		}
-		m.systems[system] = mark{seq: seq, joined: joined, plan: plan, behind: behind}
+		m.systems[system] = mark{seq: seq, passed: passed, joined: joined, plan: plan, behind: behind}
 	}
 	return m, rows.Err()
 }
 
-// states are the systems as this run finds them.
+// states are the systems as this run finds them. One that has not joined yet and
+// was not due counts as it was read last: its first records may have been
+// extracted by a run that did nothing else.
 func (m marks) states(e *compile.Entity, read map[string]Read) []systemState {
 	var out []systemState
 	for _, s := range e.Systems {
-		r := read[s.Name]
-		out = append(out, systemState{joined: m.systems[s.Name].joined, due: r.Due, complete: r.Due && r.Complete})
+		r, mark := read[s.Name], m.systems[s.Name]
+		complete := r.Due && r.Complete || !r.Due && !mark.joined && mark.passed
+		out = append(out, systemState{joined: mark.joined, due: r.Due, complete: complete})
 	}
 	return out
 }
+
+// known reports whether what the system said is judged in this run.
+func (s systemState) known() bool { return s.complete || s.joined && !s.due }
 
 // planOr is the plan that a system waits for already, else a new one.
 func (m marks) planOr(fresh string) string {
@@ -102,7 +109,7 @@ func mount(ctx context.Context, s *duck.Session, entity config.Entity, e *compil
 			return err
 		}
 	}
-	back := ^uint64(0)
+	back, states := ^uint64(0), m.states(e, read)
 	for i, stream := range entity.Streams {
 		t := replicaTable(entity, stream)
 		mark := m.systems[stream.System]
@@ -112,7 +119,7 @@ func mount(ctx context.Context, s *duck.Session, entity config.Entity, e *compil
 		if err := s.Rows(ctx, t, e.Systems[i].Since(), duck.Since(mark.seq)); err != nil {
 			return err
 		}
-		if r := read[stream.System]; mark.behind > 0 && r.Due && r.Complete {
+		if mark.behind > 0 && addressed(e.Systems[i], states[i]) {
 			back = min(back, mark.behind)
 		}
 	}
@@ -120,6 +127,11 @@ func mount(ctx context.Context, s *duck.Session, entity config.Entity, e *compil
 		return err
 	}
 	return s.Rows(ctx, e.Outputs()["out_golden"], "in_golden_behind", duck.Since(back))
+}
+
+// addressed reports whether the system may be written to in this run.
+func addressed(s compile.System, state systemState) bool {
+	return state.known() && (state.due || s.Checked())
 }
 
 func replicaTable(entity config.Entity, stream config.Stream) tables.Table {

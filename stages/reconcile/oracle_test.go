@@ -264,6 +264,8 @@ type game struct {
 	ids     int
 	calm    bool // no more edits and faults
 
+	unproven bool // no end is ever proven
+
 	journal, states, readable []string // to be stored by flush
 	pages                     map[string][]observation
 }

@@ -247,7 +247,7 @@ func (w *world) tryJudge() error {
 	back := false
 	for i, st := range w.project.Streams {
 		w.exec(fmt.Sprintf(`CREATE OR REPLACE TEMP VIEW "in_since_%s" AS FROM t_replica_%s WHERE _pos > %d`, st.System, st.System, w.marks[i]))
-		back = back || w.away[i] && w.states[i].complete
+		back = back || w.away[i] && addressed(w.entity.Systems[i], w.states[i])
 	}
 	w.exec(fmt.Sprintf("CREATE OR REPLACE TEMP VIEW in_journal AS FROM t_journal WHERE _pos > %d", w.mark))
 	w.exec(fmt.Sprintf("CREATE OR REPLACE TEMP VIEW in_golden_behind AS SELECT _khash, _key FROM t_golden WHERE %t", back))
@@ -278,11 +278,10 @@ func (w *world) fold() {
 	}
 	w.mark, w.last = w.seq, w.at
 	for i, state := range w.states {
-		known := state.due && state.complete
-		if known || !state.due && state.joined {
+		if state.known() {
 			w.marks[i] = w.seq
 		}
-		w.away[i] = !known && (state.due || !w.entity.Systems[i].Checked()) || w.away[i] && !known
+		w.away[i] = !addressed(w.entity.Systems[i], state)
 	}
 }
 

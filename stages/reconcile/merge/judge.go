@@ -42,6 +42,10 @@ type side struct {
 // takesPart reports whether the system has a say in the fields.
 func (s *side) takesPart() bool { return s.unknown == "" && s.row != nil && !s.old }
 
+// addressed reports whether the system may be written to in this run: one that
+// was not due only if every write is compared with what it holds.
+func (s *side) addressed() bool { return s.unknown == "" && (s.sys.Due || s.sys.Checked) }
+
 // Judge is the merge of one key: who says what, who is right, and what would
 // have to be written where. It changes nothing of its input.
 func Judge(rules *Rules, in Situation) Verdict {
@@ -110,8 +114,8 @@ func (j *judging) find(kind, severity, system, observed string) {
 	j.out.Findings = append(j.out.Findings, Finding{Kind: kind, Severity: severity, System: system, Observed: observed})
 }
 
-// verdict collects what stands afterwards. A finding about a system that takes
-// no part now is neither confirmed nor resolved.
+// verdict collects what stands afterwards. A finding about a system that is not
+// spoken to now is neither confirmed nor resolved.
 func (j *judging) verdict() Verdict {
 	if j.golden != nil && j.changed() {
 		j.golden.Version++
@@ -132,7 +136,7 @@ func (j *judging) verdict() Verdict {
 	for _, f := range j.in.Findings {
 		s, ok := j.sides[f.System]
 		wanted := slices.ContainsFunc(j.out.Findings, func(w Finding) bool { return w.Kind == f.Kind && w.System == f.System })
-		if !wanted && ok && s.unknown != "" {
+		if !wanted && ok && !s.addressed() {
 			j.out.Findings = append(j.out.Findings, f)
 		}
 	}

@@ -38,7 +38,7 @@ func (j *judging) send() {
 		return
 	}
 	j.each(func(s *side) {
-		if s.unknown != "" || !s.sys.Due && !s.sys.Checked {
+		if !s.addressed() {
 			return
 		}
 		refused := map[string]Difference{}

@@ -1,0 +1,304 @@
+package reconcile
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/stages/reconcile/merge"
+)
+
+// scenarioStart is start.yaml: the project, and what was so before.
+type scenarioStart struct {
+	About     string
+	Systems   []string
+	Authority map[string][]string // by field; "default" for the rest
+	Deletes   struct {
+		Authority     []string
+		AgainstUpdate string `yaml:"against_update"`
+		Recreate      string
+	}
+	Write   map[string]scenarioWrite
+	Joining []string       // systems whose first plan is not approved yet
+	Guards  map[string]int // deletes, changes: at most so many keys
+	Begin   []string       // steps; afterwards everybody takes what is sent until all agree
+}
+
+type scenarioWrite struct {
+	Scope  string // guest the record must have
+	Settle string
+	Cannot []string // create, update, delete
+}
+
+const scenarioRoot = "../../testdata/scenarios/reconcile"
+
+// TestScenarios plays the folders of testdata/scenarios/reconcile: each is a
+// rule, told as a start, steps, and what must be so at the end.
+func TestScenarios(t *testing.T) {
+	folders, err := filepath.Glob(filepath.Join(scenarioRoot, "*"))
+	must(t, err)
+	if len(folders) == 0 {
+		t.Fatal("no scenarios")
+	}
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			var start scenarioStart
+			var steps, end []string
+			readYAML(t, folder, "start.yaml", &start)
+			readYAML(t, folder, "steps.yaml", &steps)
+			s := newScenario(t, start)
+			for _, step := range steps {
+				s.do(step)
+			}
+			got := s.end()
+			if os.Getenv("TRUEUP_WRITE_SCENARIOS") != "" {
+				text, err := yaml.Marshal(got)
+				must(t, err)
+				must(t, os.WriteFile(filepath.Join(folder, "end.yaml"), text, 0o600))
+			}
+			readYAML(t, folder, "end.yaml", &end)
+			if !slices.Equal(got, end) {
+				t.Fatalf("%s\nat the end:\n  %s\nexpected:\n  %s", start.About, strings.Join(got, "\n  "), strings.Join(end, "\n  "))
+			}
+		})
+	}
+}
+
+func readYAML(t *testing.T, folder, name string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(folder, name))
+	must(t, err)
+	must(t, yaml.UnmarshalWithOptions(data, into, yaml.Strict()))
+}
+
+// scenario is a game that is told line by line.
+type scenario struct {
+	*game
+	t *testing.T
+}
+
+func newScenario(t *testing.T, start scenarioStart) *scenario {
+	entity := config.Entity{Name: "bookings", Key: []string{"code"}, Fields: []config.EntityField{
+		{Name: "code", Type: textType}, {Name: "guest", Type: textType}, {Name: "price", Type: priceType}, {Name: "note", Type: textType}}}
+	rules := &merge.Rules{Fields: []string{"code", "guest", "price", "note"}, Authority: map[string][]string{},
+		Deletes: start.Deletes.Authority, AgainstUpdate: start.Deletes.AgainstUpdate, Recreate: start.Deletes.Recreate == "create"}
+	entity.Resolve = config.Resolve{Fields: map[string]config.Rule{},
+		Deletes: config.DeleteRule{Authority: rules.Deletes, AgainstUpdate: rules.AgainstUpdate, Recreate: start.Deletes.Recreate}}
+	for _, f := range rules.Fields {
+		list, ok := start.Authority[f]
+		if !ok {
+			list = start.Authority["default"]
+		}
+		rules.Authority[f] = list
+		entity.Resolve.Fields[f] = config.Rule{Authority: list}
+	}
+	g := &game{pages: map[string][]observation{}, calm: true}
+	for _, name := range start.Systems {
+		stream, system := scenarioSystem(t, name, start.Write[name])
+		entity.Streams, rules.Systems = append(entity.Streams, stream), append(rules.Systems, system)
+		g.systems = append(g.systems, &player{name: name})
+	}
+	g.w = newWorld(t, entity, rules)
+	s := &scenario{g, t}
+	g.w.nextRun(time.Hour)
+	for _, step := range start.Begin {
+		s.do(step)
+	}
+	if len(start.Begin) > 0 {
+		s.agree()
+	}
+	g.w.guards = config.Guards{MaxDeletes: config.Limit{AtLeast: start.Guards["deletes"]}, MaxChanges: config.Limit{AtLeast: start.Guards["changes"]}}
+	for i := range g.w.states {
+		g.w.states[i].joined = !slices.Contains(start.Joining, start.Systems[i])
+	}
+	return s
+}
+
+func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, merge.System) {
+	st := styles["pms"]
+	scope, inScope := "", func(merge.Fields) bool { return true }
+	if w.Scope != "" {
+		scope, inScope = "guest = '"+w.Scope+"'", func(f merge.Fields) bool { return f.Get("guest") == merge.Of(w.Scope) }
+	}
+	stream, system := projectStream(name, st, scope), oracleSystem(name, st, inScope)
+	system.Checked = true
+	system.Create, system.Update, system.Delete = !slices.Contains(w.Cannot, "create"), !slices.Contains(w.Cannot, "update"), !slices.Contains(w.Cannot, "delete")
+	if w.Settle != "" {
+		settle, err := time.ParseDuration(w.Settle)
+		must(t, err)
+		stream.Write.Settle, system.SettleUS = settle, settle.Microseconds()
+	}
+	stream.Write.Create, stream.Write.Update, stream.Write.Delete = system.Create, system.Update, system.Delete
+	return stream, system
+}
+
+// agree lets everybody take what is sent until nothing is.
+func (s *scenario) agree() {
+	for range 5 {
+		s.do("run")
+		for _, p := range s.systems {
+			s.do(p.name + " takes what it is sent")
+		}
+	}
+}
+
+// grammar is what a step can say.
+var grammar = []struct {
+	says *regexp.Regexp
+	does func(s *scenario, m []string)
+}{
+	{regexp.MustCompile(`^run$`), (*scenario).doRun},
+	{regexp.MustCompile(`^(\w+) minutes pass$`), func(s *scenario, m []string) {
+		d, err := time.ParseDuration(m[1] + "m")
+		must(s.t, err)
+		s.w.at = s.w.at.Add(d)
+	}},
+	{regexp.MustCompile(`^(\w+) shows (\w+)(?: version (\d+))?: (.*)$`), (*scenario).doShow},
+	{regexp.MustCompile(`^(\w+) shows that (\w+) of (\w+) is (deleted|missing|moved away)$`), (*scenario).doEnd},
+	{regexp.MustCompile(`^(\w+) shows (\w+), which cannot be read$`), func(s *scenario, m []string) {
+		s.w.exec(`INSERT INTO t_dead_letters (entity, system, letter, id, open, asked_at) VALUES ('bookings', ?, ?, ?, true, make_timestamptz(?::BIGINT))`,
+			m[1], m[2], m[2], s.w.at.UnixMicro())
+	}},
+	{regexp.MustCompile(`^(\w+) cannot be read$`), func(s *scenario, m []string) { s.state(m[1]).complete = false }},
+	{regexp.MustCompile(`^(\w+) is not due$`), func(s *scenario, m []string) { *s.state(m[1]) = systemState{joined: s.state(m[1]).joined} }},
+	{regexp.MustCompile(`^(\w+) (takes|refuses) what it is sent$`), (*scenario).doAnswer},
+	{regexp.MustCompile(`^nobody knows what became of the write to (\w+)$`), func(s *scenario, m []string) {
+		s.each(m[1], "ready", func(c map[string]*string) { s.settled(c, str(c["id"]), s.w.at, "in_doubt", "in_doubt", "outcome") })
+	}},
+	{regexp.MustCompile(`^it turns out that (\w+) took it$`), func(s *scenario, m []string) {
+		s.each(m[1], "in_doubt", func(c map[string]*string) { s.take(m[1], c) })
+	}},
+	{regexp.MustCompile(`^(approve|reject) what waits$`), func(s *scenario, m []string) {
+		for _, p := range s.systems {
+			s.each(p.name, "planned", func(c map[string]*string) { s.decide(m[1], c) })
+			s.each(p.name, "held", func(c map[string]*string) { s.decide(m[1], c) })
+		}
+	}},
+	{regexp.MustCompile(`^reject what would be sent to (\w+)$`), func(s *scenario, m []string) {
+		s.each(m[1], "ready", func(c map[string]*string) { s.decide("reject", c) })
+	}},
+}
+
+func (s *scenario) do(step string) {
+	s.t.Helper()
+	for _, rule := range grammar {
+		if m := rule.says.FindStringSubmatch(step); m != nil {
+			rule.does(s, m)
+			return
+		}
+	}
+	s.t.Fatalf("no step says %q", step)
+}
+
+func (s *scenario) state(system string) *systemState {
+	s.t.Helper()
+	for i, p := range s.systems {
+		if p.name == system {
+			return &s.w.states[i]
+		}
+	}
+	s.t.Fatalf("no system %q", system)
+	return nil
+}
+
+// doRun judges what was shown since the last run, with SQL and oracle; an hour
+// passes until the next.
+func (s *scenario) doRun([]string) {
+	s.t.Helper()
+	s.flush()
+	if err := s.w.judgeBoth(); err != nil {
+		s.t.Fatal(err)
+	}
+	for i := range s.w.states {
+		s.w.states[i].due, s.w.states[i].complete = true, true
+	}
+	s.w.nextRun(time.Hour)
+}
+
+// fields reads "code A, guest Ana, note nothing".
+func (s *scenario) fields(text string) map[string]*string {
+	out := map[string]*string{}
+	for _, part := range strings.Split(text, ", ") {
+		name, value, ok := strings.Cut(part, " ")
+		if !ok {
+			s.t.Fatalf("%q is no field with its value", part)
+		}
+		if out[name] = &value; value == "nothing" {
+			out[name] = nil
+		}
+	}
+	return out
+}
+
+func (s *scenario) doShow(m []string) {
+	fields := s.fields(m[4])
+	fields["id"] = &m[2]
+	o := observation{key: *fields["code"], id: m[2], op: pipeline.Upsert, asked: s.w.at, fields: fields}
+	if m[3] != "" {
+		o.version = numberOrNil(&m[3])
+	}
+	s.show(m[1], o)
+	s.readable = append(s.readable, "'"+m[2]+"'")
+}
+
+func (s *scenario) doEnd(m []string) {
+	op := map[string]pipeline.Op{"deleted": pipeline.Delete, "missing": pipeline.Missing, "moved away": pipeline.Moved}[m[4]]
+	s.show(m[1], observation{key: m[3], id: m[2], op: op, asked: s.w.at})
+}
+
+func (s *scenario) each(system, state string, do func(c map[string]*string)) {
+	for _, c := range s.w.query("SELECT * FROM t_changes WHERE system = ? AND state = ? ORDER BY _key", system, state) {
+		do(c)
+	}
+	s.flush()
+}
+
+func (s *scenario) doAnswer(m []string) {
+	s.each(m[1], "ready", func(c map[string]*string) {
+		if m[2] == "refuses" {
+			s.settled(c, str(c["id"]), s.w.at, "refused", "failed", "outcome")
+			return
+		}
+		s.take(m[1], c)
+	})
+}
+
+// take lets a write have its effect, and stores the answer.
+func (s *scenario) take(system string, c map[string]*string) {
+	id := str(c["id"])
+	if *c["op"] == "delete" {
+		s.settled(c, id, s.w.at, "applied", "applied", "outcome")
+		s.show(system, observation{key: *c["_key"], id: id, op: pipeline.Delete, asked: s.w.at})
+		return
+	}
+	if *c["op"] == "create" {
+		s.ids++
+		id = fmt.Sprintf("%s-new%d", system, s.ids)
+	}
+	fields := map[string]*string{}
+	for _, r := range s.w.query(fmt.Sprintf(`SELECT * FROM "in_replica_%s" WHERE _key = ? AND _id = ?`, system), *c["_key"], id) {
+		for _, f := range s.w.stream(system).Extract.Fields {
+			fields[f.Name] = r[f.Name]
+		}
+	}
+	for name, v := range decodeText[map[string]*string](s.t, str(c["after"])) {
+		fields[name] = v
+	}
+	fields["id"] = &id
+	s.settled(c, id, s.w.at, "applied", "applied", "outcome")
+	s.show(system, observation{key: *c["_key"], id: id, op: pipeline.Upsert, asked: s.w.at, fields: fields, commit: s.w.seq})
+}
+
+func (s *scenario) decide(kind string, c map[string]*string) {
+	s.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, "at", expires_at) VALUES (?, ?, ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
+		kind+*c["change"], kind, *c["change"], `["`+*c["effect"]+`"]`, s.w.at.UnixMicro(), s.w.at.Add(24*time.Hour).UnixMicro())
+}
