@@ -1,9 +1,28 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+
 	"github.com/spf13/cobra"
+
+	"github.com/trueup-data/trueup/cmd/sandbox/story"
 )
 
 func (c *cli) demoCommand() *cobra.Command {
-	return &cobra.Command{Use: "demo", Short: "Run the whole job against two simulated systems, and prove the result", Args: cobra.NoArgs}
+	o := story.Options{Out: c.out}
+	cmd := &cobra.Command{Use: "demo", Short: "Run the whole job against two simulated systems, and prove the result", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("find this program: %w", err)
+			}
+			o.Program, o.Name, o.Env = self, os.Args[0], os.Environ()
+			return story.Tell(cmd.Context(), o)
+		}}
+	cmd.Flags().StringVar(&o.Dir, "dir", filepath.Join(".trueup", "demo"), "folder to work in; emptied first if an earlier demo made it")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 7, "what the simulated world follows from")
+	cmd.Flags().IntVar(&o.Records, "records", 1000, "bookings at the start")
+	return cmd
 }

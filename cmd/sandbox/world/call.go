@@ -126,15 +126,18 @@ func (d *door) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query := r.URL.Query()
-	a := d.world.handle(d.api, &call{
+	a, entry := d.world.handle(d.api, &call{
 		system: d.system, kind: classify(d.api.root(), r.Method, r.URL.Path, query),
 		method: r.Method, path: r.URL.Path, query: query, header: r.Header, body: body,
 	})
+	if watch := d.world.opt.Watch; watch != nil {
+		watch(entry)
+	}
 	a.send(rw)
 }
 
 // handle is one request as one step: fault, execution, truth.
-func (w *World) handle(a api, c *call) answer {
+func (w *World) handle(a api, c *call) (answer, Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c.n = int64(len(w.truth.requests)) + 1
@@ -151,7 +154,7 @@ func (w *World) handle(a api, c *call) answer {
 		w.truth.serves = append(w.truth.serves,
 			Serve{Request: c.n, System: c.system, Delivered: ans.wire == whole, Records: ans.shown})
 	}
-	return ans
+	return ans, *log
 }
 
 func (w *World) execute(a api, c *call) answer {

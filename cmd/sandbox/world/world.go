@@ -25,6 +25,11 @@ type Options struct {
 	Faults  []Fault
 	Journal io.Writer        // every change as a line of JSON, for Restore; may be nil
 	Wall    func() time.Time // real time, only for Retry-After dates; default time.Now
+
+	// Watch is told of every request to the systems after it was executed and
+	// before its answer goes out, which waits for it. It may call the world. It is
+	// called from several goroutines; may be nil.
+	Watch func(Request)
 }
 
 func (o Options) withDefaults() Options {

@@ -1,0 +1,104 @@
+package story
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/trueup-data/trueup/cmd/sandbox/world"
+)
+
+// before says what there is.
+func (t *teller) before(context.Context) error {
+	t.say("Two systems hold the same bookings, and disagree. Nobody has kept them apart or together so far.")
+	for _, s := range []struct{ system, url, what string }{
+		{world.PMS, t.servers.PMSURL, "the property-management system: all bookings, prices as text, pages by token"},
+		{world.Staybnb, t.servers.StaybnbURL, "a booking channel: its own bookings, in cents and dd/mm/yyyy, pages by offset"},
+	} {
+		t.say("  %-8s %s  %4d records; %s", s.system, s.url, len(t.world.Records(s.system)), s.what)
+	}
+	t.say("%s says which fields mean the same, and who is right. (Simulated, with seed %d.)", t.project, t.Seed)
+	return nil
+}
+
+// install makes the lake and checks the project file.
+func (t *teller) install(ctx context.Context) error {
+	t.say("")
+	for _, verb := range []string{"init", "validate"} {
+		t.command(verb)
+		e, err := t.trueup(ctx, verb)
+		if err != nil {
+			return err
+		}
+		line, _, _ := strings.Cut(e.text, "\n")
+		t.say("  %s", clip(line, 110))
+	}
+	return nil
+}
+
+// shownChanges is how many changes of the first plan are printed.
+const shownChanges = 4
+
+// firstPlan reads everything, shows what would be sent, approves and sends it.
+func (t *teller) firstPlan(ctx context.Context) error {
+	t.say("\n%s  The first sweep reads everything and sends nothing: it plans.", t.clock())
+	t.command("run", "--mode", "sweep")
+	e, err := t.run(ctx, "--mode", "sweep")
+	if err != nil {
+		return err
+	}
+	for _, line := range linesWith(e.text, "extracted", "reconciled") {
+		t.say("  %s", withoutZeros(line))
+	}
+	if t.plan = planIn(e.text); t.plan == "" {
+		return errors.New("the first sweep offers no plan to approve:\n" + e.text)
+	}
+	if err := t.showPlan(ctx); err != nil {
+		return err
+	}
+	return t.approve(ctx)
+}
+
+func (t *teller) showPlan(ctx context.Context) error {
+	t.command("plan")
+	e, err := t.trueup(ctx, "plan")
+	if err != nil {
+		return err
+	}
+	changes := linesWith(e.text, "planned")
+	step := max(len(changes)/shownChanges, 1)
+	for i := 0; i < len(changes) && i < step*shownChanges; i += step {
+		t.say("  %s", clip(changes[i], 110))
+	}
+	t.say("  ... and %d more: %s", max(len(changes)-shownChanges, 0), strings.Join(linesWith(e.text, "bookings@"), "; "))
+	return nil
+}
+
+func (t *teller) approve(ctx context.Context) error {
+	t.command("approve", t.plan)
+	e, err := t.trueup(ctx, "approve", t.plan, "--by", "the reader of this demo")
+	if err != nil {
+		return err
+	}
+	t.say("  %s", strings.Join(linesWith(e.text, "approve"), " "))
+	t.command("load")
+	if e, err = t.trueup(ctx, t.at("load")...); err != nil {
+		return err
+	}
+	for _, line := range linesWith(e.text, "loaded") {
+		t.say("  %s", withoutZeros(line))
+	}
+	t.told()
+	return nil
+}
+
+// told forgets what was told so far, and returns what happened since.
+func (t *teller) told() ([]world.Request, []world.Edit) {
+	requests, edits := t.world.Requests(), t.world.Edits()
+	newRequests, newEdits := requests[t.requests:], edits[t.edits:]
+	t.requests, t.edits = len(requests), len(edits)
+	return newRequests, newEdits
+}
+
+// clock is the world's time for people.
+func (t *teller) clock() string { return t.world.Now().Format("Mon 15:04") }

@@ -1,0 +1,83 @@
+// Package story is the demo: the project file that matches the sandbox's world,
+// and a script that lives through a day in that world with the real program, as a
+// person would run it. It must never reach into the pipeline's store or decide
+// what is right: the program's own commands tell the one, and the world's truth
+// the other.
+package story
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/trueup-data/trueup/cmd/sandbox/world"
+)
+
+// Options say how the demo is told.
+type Options struct {
+	Dir     string   // made; emptied first where an earlier demo made it
+	Seed    uint64   // what the world follows from
+	Records int      // bookings at the start, over both systems; 0 means 1000
+	Program string   // path of the trueup that is run
+	Name    string   // how the reader calls that program
+	Env     []string // environment of its processes, as of os.Environ
+	Out     io.Writer
+}
+
+// teller is a demo under way.
+type teller struct {
+	Options
+	world    *world.World
+	servers  *world.Servers
+	wire     *tripwire
+	project  string // path of the project file
+	plan     string // that waits for its approval
+	requests int    // of the world that were told
+	edits    int    // of the world that were told
+	hero     string // the key of a booking with a story
+}
+
+// Tell runs the demo and writes it to o.Out. Its error is a command that failed,
+// or a proof that does not hold; the store in o.Dir is left as it is either way.
+func Tell(ctx context.Context, o Options) (err error) {
+	if o.Records == 0 {
+		o.Records = 1000
+	}
+	t := &teller{Options: o, wire: &tripwire{}}
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.servers.Close()) }()
+	for _, chapter := range []func(context.Context) error{t.before, t.install, t.firstPlan, t.day, t.night, t.calm, t.prove, t.after} {
+		if err := chapter(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open makes the folder, the world and the project file.
+func (t *teller) open(ctx context.Context) error {
+	if err := prepare(t.Dir); err != nil {
+		return err
+	}
+	var err error
+	t.world, err = world.New(world.Options{Seed: t.Seed, Records: t.Records, PMSToken: pmsToken, StaybnbKey: staybnbKey, Watch: t.wire.request})
+	if err != nil {
+		return fmt.Errorf("make the simulated world: %w", err)
+	}
+	if t.servers, err = t.world.Serve(ctx, world.Addresses{}); err != nil {
+		return fmt.Errorf("serve the simulated world: %w", err)
+	}
+	t.project = filepath.Join(t.Dir, "trueup.yaml")
+	if err := os.WriteFile(t.project, projectFor(t.servers), 0o600); err != nil {
+		return errors.Join(fmt.Errorf("write the project file: %w", err), t.servers.Close())
+	}
+	return nil
+}
+
+// say writes a line of the story.
+func (t *teller) say(format string, args ...any) { fmt.Fprintf(t.Out, format+"\n", args...) }
