@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/trueup-data/trueup/pipeline/fault"
 )
@@ -30,7 +29,7 @@ func (g *Gate) Do(ctx context.Context, c Class, p Policy, send func(context.Cont
 		}
 		t := Try{Number: n, Elapsed: g.o.Clock.Now().Sub(began), RetryAfter: a.Hints.RetryAfter}
 		if !sent {
-			t.Number, t.RetryAfter = 1, retryAfter(a.Err)
+			t.Number, t.RetryAfter = 1, fault.RetryAfterOf(a.Err)
 		}
 		d := p.Next(t, g.o.Random())
 		if sent && d.Again && !g.mayRetry() {
@@ -66,14 +65,6 @@ func (g *Gate) mayRetry() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.budget.retry(g.o.Clock.Now())
-}
-
-func retryAfter(err error) time.Duration {
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return f.RetryAfter
-	}
-	return 0
 }
 
 // gaveUp keeps the error's kind, place and advice, and says why nobody tries again.

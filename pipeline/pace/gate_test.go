@@ -143,7 +143,7 @@ func TestQuotaUsedUpIsAnErrorThatSaysWhenNeverAnEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := g.Do(t.Context(), Bulk, Policy{}, func(context.Context) Attempt { t.Error("sent without quota"); return Attempt{} })
-		if fault.KindOf(err) != fault.Transient || retryAfter(err) != 30*time.Minute {
+		if fault.KindOf(err) != fault.Transient || fault.RetryAfterOf(err) != 30*time.Minute {
 			t.Errorf("got %v, want Transient with 30m", err)
 		}
 	})
@@ -258,7 +258,7 @@ func TestOpenBreakerLetsOneProbeThrough(t *testing.T) {
 		for range 3 {
 			_ = g.Do(t.Context(), Bulk, Policy{MaxTries: 1}, func(context.Context) Attempt { return failing() })
 		}
-		if _, err := g.Enter(t.Context(), Urgent); fault.KindOf(err) != fault.Transient || retryAfter(err) != 10*time.Second {
+		if _, err := g.Enter(t.Context(), Urgent); fault.KindOf(err) != fault.Transient || fault.RetryAfterOf(err) != 10*time.Second {
 			t.Fatalf("got %v, want circuit open for 10s", err)
 		}
 		began := time.Now()

@@ -29,6 +29,8 @@ type authorizer interface {
 	get(ctx context.Context) (credentials, error)
 	// refused tells that an answer was 401, and reports whether a new try can help.
 	refused(c credentials) bool
+	// accepted tells that an answer was anything else.
+	accepted(c credentials)
 	secrets() []string
 }
 
@@ -74,13 +76,14 @@ type fixed struct {
 
 func (f fixed) get(context.Context) (credentials, error) { return f.c, nil }
 func (f fixed) refused(credentials) bool                 { return false }
+func (f fixed) accepted(credentials)                     {}
 func (f fixed) secrets() []string                        { return f.secret }
 
 // token is an access token and its life.
 type token struct {
 	value    string
 	expires  time.Time // zero: never
-	after401 bool      // it replaced one that was refused
+	after401 bool      // it replaced one that was refused, and was not accepted yet
 }
 
 // earlyShare is how much of a token's life is given up, so that no request
@@ -127,6 +130,15 @@ func (o *oauth2) refused(c credentials) bool {
 		o.current, o.burnt = nil, true
 	}
 	return c.token != nil && !c.token.after401
+}
+
+func (o *oauth2) accepted(c credentials) {
+	if c.token == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c.token.after401 = false
 }
 
 // fetch asks the token endpoint. It goes through the gate's retries but not

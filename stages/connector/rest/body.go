@@ -160,11 +160,7 @@ func putField(out object, f schemas.Field, v *string) error {
 	if err != nil {
 		return err
 	}
-	path := splitPath(f.Path)
-	if f.Path == "" {
-		path = []string{f.Name}
-	}
-	if err := out.put(path, wire); err != nil {
+	if err := out.put(splitPath(pathOf(f)), wire); err != nil {
 		return fmt.Errorf("field %s: %w", f.Name, err)
 	}
 	return nil

@@ -111,15 +111,17 @@ func (s *Stream) noAnswer(c call, err error) pace.Attempt {
 // judge says what an answer means by its status and its form.
 func (s *Stream) judge(c call, r *reply, cred credentials, hints pace.Hints) pace.Attempt {
 	a := pace.Attempt{Result: pace.Result{Hints: hints}}
+	if r.status != http.StatusUnauthorized {
+		s.client.auth.accepted(cred)
+	} else if s.client.auth.refused(cred) {
+		a.Err, a.Again = s.fail(c, fault.Transient, s.refusal(r)), true
+		return a
+	}
 	for _, gone := range c.gone {
 		if r.status == gone {
 			r.gone = true
 			return a
 		}
-	}
-	if r.status == http.StatusUnauthorized && s.client.auth.refused(cred) {
-		a.Err, a.Again = s.fail(c, fault.Transient, s.refusal(r)), true
-		return a
 	}
 	switch verdict := fault.Classify(c.method, r.status, pipeline.ByNothing, fault.Refreshed); verdict {
 	case fault.Done:

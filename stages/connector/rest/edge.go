@@ -16,10 +16,10 @@ import (
 // order that an edit does not change (by ID, by creation); in one sorted by the
 // time of the last edit, what an edit moves is read by the next incremental pass.
 type edge struct {
-	page  []jsontext.Value  // as just read
-	ids   []string          // of the page before, in its order
-	seen  map[string]uint64 // the same, with the hash of each record
-	moves int               // pages that had to be looked for
+	page    []jsontext.Value  // as just read
+	anchors []string          // of the page before, in its order
+	seen    map[string]uint64 // the page before: the hash of each record by its ID
+	moves   int               // pages that had to be looked for
 }
 
 // Bounds of how often records that moved are looked for: in one pass, and around
@@ -34,27 +34,26 @@ var errMoving = errors.New("records move between pages faster than they can be r
 
 // keep makes the current page the one before.
 func (e *edge) keep(s *Stream) {
-	if len(e.page) == 0 && len(e.ids) > 0 {
+	if len(e.page) == 0 && len(e.anchors) > 0 {
 		return // an empty page has no edge
 	}
-	e.ids = make([]string, len(e.page))
+	e.anchors = s.anchorsOf(e.page)
 	e.seen = make(map[string]uint64, len(e.page))
-	for i, r := range e.page {
-		e.ids[i] = s.rawID(r)
-		e.seen[e.ids[i]] = xxh3.Hash(r)
+	for _, r := range e.page {
+		e.seen[s.rawID(r)] = xxh3.Hash(r)
 	}
 }
 
 // overlapped finds where the current offset page goes on after the one before:
-// behind the last record that both have. If they have none in common, records
-// moved, and the page is read from further up.
+// behind the last record that both have and nobody edited. If they have none in
+// common, records moved, and the page is read from further up.
 func (e *edge) overlapped(s *Stream, at ask) (records, fresh []jsontext.Value, move *ask, err error) {
-	if len(e.ids) == 0 || at.Over == 0 {
+	if len(e.anchors) == 0 || at.Over == 0 {
 		return e.page, e.page, nil, nil
 	}
 	last := -1
-	for i, r := range e.page {
-		if slices.Contains(e.ids, s.rawID(r)) {
+	for i, a := range s.anchorsOf(e.page) {
+		if slices.Contains(e.anchors, a) {
 			last = i
 		}
 	}
@@ -63,21 +62,22 @@ func (e *edge) overlapped(s *Stream, at ask) (records, fresh []jsontext.Value, m
 			return nil, nil, nil, errMoving
 		}
 		up := at
-		up.N = max(0, at.N-int64(max(len(e.ids), len(e.page), 1)))
-		if up.N == 0 {
+		up.N = max(0, at.N-int64(max(len(e.anchors), len(e.page), 1)))
+		if up.Back = true; up.N == 0 {
 			up.Over = 0 // from the beginning nothing can be missed
 		}
 		return nil, nil, &up, nil
 	}
 	fresh = e.page[last+1:]
-	return append(e.changed(s, e.page[:last+1]), fresh...), fresh, nil, nil
+	return append(e.news(s, e.page[:last+1], at.Back), fresh...), fresh, nil, nil
 }
 
-// changed are the records that were read before and are not the same any more.
-func (e *edge) changed(s *Stream, page []jsontext.Value) []jsontext.Value {
+// news are the records of a page that the page before did not show, or showed
+// otherwise. Further up, what it did not show was shown by older ones.
+func (e *edge) news(s *Stream, page []jsontext.Value, further bool) []jsontext.Value {
 	var out []jsontext.Value
 	for _, r := range page {
-		if h, ok := e.seen[s.rawID(r)]; ok && h != xxh3.Hash(r) {
+		if h, ok := e.seen[s.rawID(r)]; (ok || !further) && h != xxh3.Hash(r) {
 			out = append(out, r)
 		}
 	}
@@ -95,24 +95,24 @@ func (s *Stream) confirmed(ctx context.Context, w walk, e *edge, at ask, n int, 
 		if err != nil {
 			return p, nil, err
 		}
-		ids := make([]string, len(again))
-		for i, r := range again {
-			ids[i] = s.rawID(r)
-		}
-		if slices.Equal(ids[max(0, len(ids)-1):], e.ids[max(0, len(e.ids)-1):]) && len(ids) == len(e.ids) {
-			p.records, p.fresh = append(gained, e.page...), append(gained, e.page...)
+		anchors := s.anchorsOf(again)
+		if len(anchors) == len(e.anchors) && anchors[len(anchors)-1] == e.anchors[len(anchors)-1] {
+			p.loose = len(gained)
+			p.records = append(gained, e.page...)
+			p.fresh = p.records
 			return p, nil, nil
 		}
 		if tries == maxTries || e.moves == maxMoves {
 			return p, nil, errMoving
 		}
-		if !slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(e.ids, id) }) {
+		if !slices.ContainsFunc(anchors, func(a string) bool { return slices.Contains(e.anchors, a) }) {
 			e.moves++
 			first := w.list.pages.first() // nothing in common: nobody knows how much slipped away
-			e.ids, e.seen = nil, nil
+			first.Back = true
+			e.anchors, e.seen = nil, nil
 			return p, &first, nil
 		}
-		gained = append(gained, e.newIn(s, again)...)
+		gained = append(gained, e.news(s, again, false)...)
 		e.page = again
 		moves := e.moves
 		e.keep(s)
@@ -125,12 +125,14 @@ func (s *Stream) confirmed(ctx context.Context, w walk, e *edge, at ask, n int, 
 	}
 }
 
-// newIn are the records of a page that the page before did not show.
-func (e *edge) newIn(s *Stream, page []jsontext.Value) []jsontext.Value {
-	var out []jsontext.Value
-	for _, r := range page {
-		if _, ok := e.seen[s.rawID(r)]; !ok {
-			out = append(out, r)
+// anchorsOf names the records of a page by ID and cursor: one that was edited is
+// no anchor, since in a listing by time it has moved.
+func (s *Stream) anchorsOf(page []jsontext.Value) []string {
+	out := make([]string, len(page))
+	for i, r := range page {
+		out[i] = s.rawID(r)
+		if s.cursor != nil {
+			out[i] += "\x00" + s.cursor.literal(r)
 		}
 	}
 	return out
@@ -144,11 +146,7 @@ func (s *Stream) rawID(r jsontext.Value) string {
 		if !slices.Contains(s.decode.PrimaryKey, f.Name) {
 			continue
 		}
-		path := f.Path
-		if path == "" {
-			path = strings.ReplaceAll(f.Name, ".", `\.`)
-		}
-		v, ok := find(r, path)
+		v, ok := find(r, pathOf(f))
 		if !ok {
 			return string(r)
 		}

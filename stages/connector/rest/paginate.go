@@ -16,7 +16,9 @@ type ask struct {
 	Token string `json:"token,omitempty"` // the token, or the next page's URL; "" for the first page
 	N     int64  `json:"n,omitempty"`     // number of the page, or records skipped
 	Over  int64  `json:"over,omitempty"`  // of an offset page: records that the page before had too
-	Seen  int64  `json:"seen,omitempty"`  // distinct records of the pages before
+	Back  bool   `json:"back,omitempty"`  // of an offset page: read again from further up
+	Pos   int64  `json:"pos,omitempty"`   // of a numbered page: records on the pages before
+	Seen  int64  `json:"seen,omitempty"`  // records that the pages before showed for the first time
 }
 
 // answered is a page as it came: what a paginator decides from.
@@ -25,7 +27,7 @@ type answered struct {
 	header http.Header
 	body   []byte
 	rows   int64 // records in the answer
-	fresh  int64 // of them, records that no page before had
+	fresh  int64 // of them, records that the page before did not have
 }
 
 // step is what follows a page: the next request, or the end with its reason.
@@ -60,7 +62,7 @@ func newPaginator(s *paginateSettings) (paginator, error) {
 		if s.Page.Start != nil {
 			start = *s.Page.Start
 		}
-		styles = append(styles, numberPages{param: s.Page.Param, start: int64(start), total: s.Page.Total})
+		styles = append(styles, numberPages{param: s.Page.Param, start: int64(start), total: s.Page.Total, checked: !s.Page.Stable})
 	}
 	if s.Offset != nil {
 		styles = append(styles, offsetPages{param: s.Offset.Param, total: s.Offset.Total, overlap: overlap(s)})
@@ -137,23 +139,26 @@ func (t tokenPages) next(a ask, p answered) (step, error) {
 
 // numberPages counts pages.
 type numberPages struct {
-	param string
-	start int64
-	total string
+	param   string
+	start   int64
+	total   string
+	checked bool // pages are confirmed, so that records which move do not slip away
 }
 
 func (n numberPages) first() ask                { return ask{N: n.start} }
 func (n numberPages) query(a ask, q url.Values) { q.Set(n.param, strconv.FormatInt(a.N, 10)) }
 
 func (n numberPages) next(a ask, p answered) (step, error) {
-	seen := a.Seen + p.fresh
-	if s, ok, err := reached(n.total, p, seen, p.rows == 0); ok || err != nil {
-		return s, err
+	at := ask{N: a.N + 1, Pos: a.Pos + p.rows, Seen: a.Seen + p.fresh}
+	if n.total != "" {
+		if s, ok, err := reached(n.total, p, at.Pos, at.Seen, n.checked); ok || err != nil {
+			return s, err
+		}
 	}
 	if p.rows == 0 {
 		return step{done: fmt.Sprintf("page %d is empty", a.N)}, nil
 	}
-	return step{next: &ask{N: a.N + 1, Seen: seen}}, nil
+	return step{next: &at}, nil
 }
 
 // offsetPages skips records, and reads the last ones of each page again.
@@ -167,34 +172,36 @@ func (offsetPages) first() ask                  { return ask{} }
 func (o offsetPages) query(a ask, q url.Values) { q.Set(o.param, strconv.FormatInt(a.N, 10)) }
 
 func (o offsetPages) next(a ask, p answered) (step, error) {
-	seen := a.Seen + p.fresh
-	if s, ok, err := reached(o.total, p, seen, p.fresh == 0); ok || err != nil {
-		return s, err
+	over := min(o.overlap, p.rows/2)
+	at := ask{N: a.N + p.rows - over, Over: over, Seen: a.Seen + p.fresh}
+	if a.Back {
+		p.fresh = p.rows // a page further up may show nothing new: that is no end
+	}
+	if o.total != "" {
+		if s, ok, err := reached(o.total, p, a.N+p.rows, at.Seen, o.overlap > 0); ok || err != nil {
+			return s, err
+		}
 	}
 	if p.fresh == 0 {
 		return step{done: fmt.Sprintf("nothing after record %d", a.N+p.rows)}, nil
 	}
-	over := min(o.overlap, p.rows/2)
-	return step{next: &ask{N: a.N + p.rows - over, Over: over, Seen: seen}}, nil
+	return step{next: &at}, nil
 }
 
-// reached compares what was seen with the total that the answer names. The list
-// ends when the total is reached; one that ends before, or goes on after, has
-// changed while it was read.
-func reached(path string, p answered, seen int64, ended bool) (step, bool, error) {
-	if path == "" {
-		return step{}, false, nil
-	}
+// reached compares where a page ends with the total that it names. Records that
+// move while they are read show twice, so more of them than the total is a
+// contradiction only where nobody looks whether they move; fewer always is.
+func reached(path string, p answered, position, seen int64, checked bool) (step, bool, error) {
 	total, err := integer(p.body, path)
 	switch {
 	case err != nil:
 		return step{}, false, err
-	case seen == total:
-		return step{done: fmt.Sprintf("total %d reached", total)}, true, nil
-	case seen > total || ended:
+	case position < total && p.fresh > 0:
+		return step{}, false, nil
+	case position < total, seen < total, seen > total && !checked:
 		return step{done: fmt.Sprintf("the list says that it has %d records, and showed %d", total, seen), unproven: true}, true, nil
 	}
-	return step{}, false, nil
+	return step{done: fmt.Sprintf("total %d reached", total)}, true, nil
 }
 
 // linkPages follows a Link header (RFC 8288).

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -107,18 +108,25 @@ func (p *pass) places() (values, url.Values) {
 func (p *pass) page(r pageRead) error {
 	b := pipeline.Batch{}
 	var literals []string
-	for _, raw := range r.records {
+	loose := 0
+	for i, raw := range r.records {
 		refusal := p.dec.Append(raw, schemas.RowMeta{AskedAt: r.asked, ETag: p.s.etagOf(raw)})
 		if refusal != nil {
 			b.Dead = append(b.Dead, deadLetter(refusal, p.req.Partition.Name, r.asked))
 			continue
+		}
+		if i < r.loose {
+			loose++
 		}
 		if p.s.cursor != nil {
 			literals = append(literals, p.s.cursor.literal(raw))
 		}
 	}
 	b.Rows = flush(p.dec)
-	if err := p.advance(b.Rows, literals); err != nil {
+	if r.again {
+		p.last = math.MinInt64
+	}
+	if err := p.advance(b.Rows, literals, loose); err != nil {
 		if b.Rows != nil {
 			b.Rows.Release()
 		}
@@ -186,9 +194,9 @@ func (p *pass) checkpoint(r pageRead) *pipeline.Checkpoint {
 }
 
 // advance moves the cursor over the rows of a page, and checks their order where
-// the file promises one. A cursor beyond the time of the first request is some
-// clock's fault: it would hide what is edited until then.
-func (p *pass) advance(rows arrow.RecordBatch, literals []string) error {
+// the file promises one, but for the first loose ones. A cursor beyond now is
+// some clock's fault: it would hide what is edited until then.
+func (p *pass) advance(rows arrow.RecordBatch, literals []string, loose int) error {
 	f := p.s.cursor
 	if f == nil || rows == nil {
 		return nil
@@ -203,11 +211,13 @@ func (p *pass) advance(rows arrow.RecordBatch, literals []string) error {
 			}
 			continue
 		}
-		if p.s.ordered && order < p.last {
+		if p.s.ordered && row >= loose && order < p.last {
 			return fmt.Errorf("record %s comes after one with a later %s, and ordered promises that none does; remove ordered", ids.Value(row), f.field.Name)
 		}
-		p.last = max(p.last, order)
-		if f.isTime() && order > p.began.UnixMicro() {
+		if row >= loose {
+			p.last = max(p.last, order)
+		}
+		if f.isTime() && order > p.believed() || p.s.ordered && row < loose {
 			continue
 		}
 		if !p.most.Set || order > p.most.Order {
@@ -215,6 +225,18 @@ func (p *pass) advance(rows arrow.RecordBatch, literals []string) error {
 		}
 	}
 	return nil
+}
+
+// maxSkew is how far a system's clock may run ahead of ours.
+const maxSkew = 5 * time.Minute
+
+// believed is the latest cursor that is taken for one.
+func (p *pass) believed() int64 {
+	at := p.began
+	if p.req.RunAt.After(at) {
+		at = p.req.RunAt
+	}
+	return at.Add(maxSkew).UnixMicro()
 }
 
 // orderOf is a cursor as a comparable number.
@@ -237,11 +259,15 @@ func (f *cursorField) isTime() bool { return f.field.Type.Kind != schemas.Int64 
 
 // literal is the cursor as the record has it.
 func (f *cursorField) literal(raw jsontext.Value) string {
-	path := f.field.Path
-	if path == "" {
-		path = f.field.Name
+	return scalar(raw, pathOf(f.field))
+}
+
+// pathOf is where a field stands in a record.
+func pathOf(f schemas.Field) string {
+	if f.Path == "" {
+		return strings.ReplaceAll(f.Name, ".", `\.`)
 	}
-	return scalar(raw, path)
+	return f.Path
 }
 
 // place is a cursor as a request writes it: the system's own text, or where it
@@ -257,7 +283,11 @@ func (f *cursorField) place(c pipeline.Cursor) value {
 	if c.Literal != "" {
 		return instant(c.Order, c.Literal)
 	}
+	least := map[string]int64{schemas.FormatEpochS: 1_000_000, schemas.FormatEpochMS: 1000}[f.field.Format]
 	for _, unit := range []int64{1, 1000, 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000} {
+		if unit < least {
+			continue // an API that counts whole units may not take parts of one
+		}
 		micros := floorDiv(c.Order, unit) * unit
 		canonical := strconv.FormatInt(micros, 10)
 		if f.field.Type.Kind == schemas.Date {

@@ -47,6 +47,9 @@ func (s *Stream) Send(ctx context.Context, req pipeline.Request, op pipeline.Wri
 	throttled := resp.StatusCode == http.StatusTooManyRequests || hints.RetryAfter > 0
 	pass.Leave(pace.Result{Failed: resp.StatusCode >= 500, Throttled: throttled, Hints: hints})
 	a.Status, a.RetryAfter = resp.StatusCode, hints.RetryAfter
+	if a.Status != http.StatusUnauthorized {
+		s.client.auth.accepted(cred)
+	}
 	s.judgeWrite(&a, written{op: op, req: req, header: resp.Header, body: body, broken: broken, cred: cred})
 	return a, nil
 }

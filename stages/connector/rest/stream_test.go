@@ -225,3 +225,7 @@ func fill(a *api, n int) (ids []string) {
 	}
 	return ids
 }
+
+func quickGate() *pace.Gate {
+	return pace.New(pace.Options{System: "shop", RequestsPerSecond: 1e6, Burst: 1000})
+}

@@ -30,7 +30,7 @@ type walk struct {
 // position is where a walk stands between two pages.
 type position struct {
 	At   ask      `json:"at"`
-	Tail []string `json:"tail,omitempty"` // IDs at the end of the last page, for offset pages
+	Tail []string `json:"tail,omitempty"` // anchors at the end of the last page, for offset pages
 }
 
 // pageRead is what a page gave.
@@ -39,6 +39,8 @@ type pageRead struct {
 	records  []jsontext.Value // new or changed since they were read in this walk
 	fresh    []jsontext.Value // of them, those that no page before had
 	next     *position        // nil at the end, and where nobody can resume
+	loose    int              // records at the beginning that stand out of the listing's order
+	again    bool             // the listing is read again from further up
 	content  uint64           // hash of the page's records
 	rows     int              // records in the answer
 	end      string           // why there is nothing more; "" while there is
@@ -55,7 +57,7 @@ func (s *Stream) walk(ctx context.Context, w walk) (pipeline.End, error) {
 	g := &guard{}
 	at := w.list.pages.first()
 	if w.from != nil {
-		at, e.ids = w.from.At, w.from.Tail
+		at, e.anchors = w.from.At, w.from.Tail
 	}
 	for n := 1; ; n++ {
 		p, move, err := s.pageAt(ctx, w, e, at, n)
@@ -104,7 +106,7 @@ func (l listing) resume(at ask, e *edge) *position {
 	}
 	p := &position{At: at}
 	if l.overlap > 0 {
-		p.Tail = e.ids[max(0, len(e.ids)-tailKept):]
+		p.Tail = e.anchors[max(0, len(e.anchors)-tailKept):]
 	}
 	return p
 }
@@ -114,10 +116,12 @@ func (s *Stream) pageAt(ctx context.Context, w walk, e *edge, at ask, n int) (p 
 	if p.reply, e.page, err = s.fetchPage(ctx, w, at, n); err != nil {
 		return p, nil, err
 	}
+	p.again = at.Back
 	switch {
 	case w.list.overlap > 0:
 		p.records, p.fresh, move, err = e.overlapped(s, at)
-	case w.list.verified && len(e.ids) > 0:
+		p.loose = len(p.records) - len(p.fresh)
+	case w.list.verified && len(e.anchors) > 0:
 		p, move, err = s.confirmed(ctx, w, e, at, n, p)
 	default:
 		p.records, p.fresh = e.page, e.page
