@@ -64,7 +64,7 @@ func (c *codec) wrong(raw []byte) error {
 	if got == "" {
 		got = "a number"
 	}
-	return fmt.Errorf("it is %s, where a %s is declared", got, c.t)
+	return fmt.Errorf("it is %s, where %s is declared", got, c.t)
 }
 
 // readText takes the text of a JSON string apart.

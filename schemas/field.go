@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones are part of how values are read: they must not depend on the machine
 	"unicode/utf8"
 )
 

@@ -222,7 +222,7 @@ func parseInt64[T string | []byte](s T, strict bool) (int64, error) {
 	}
 	hi, lo, ok := n.shift(0)
 	switch {
-	case !ok || hi != 0 || lo > math.MaxInt64 && !(n.negative && lo == 1<<63):
+	case !ok || hi != 0 || lo > 1<<63 || lo == 1<<63 && !n.negative:
 		return 0, fmt.Errorf("outside of what an int64 holds")
 	case n.negative:
 		return -int64(lo), nil

@@ -123,8 +123,9 @@ func (p *pattern) check(kind Kind) error {
 }
 
 func (p *pattern) checkDate() error {
-	month := p.count("mbB") == 1 && p.count("de") == 1 && !p.has('j')
-	if p.count("Yy") != 1 || !month && !(p.has('j') && p.count("mbBde") == 0) {
+	byMonth := p.count("mbB") == 1 && p.count("de") == 1 && !p.has('j')
+	byDay := p.has('j') && p.count("mbBde") == 0
+	if p.count("Yy") != 1 || !byMonth && !byDay {
 		return fmt.Errorf("it needs a year (%%Y), a month (%%m) and a day (%%d) once, or a year and a day of the year (%%j)")
 	}
 	return nil

@@ -270,7 +270,7 @@ func (c *codec) native(v any) (*scalar, []byte, error) {
 		return c.nativeText(string(v))
 	case bool:
 		if c.t.Kind != Bool {
-			return nil, nil, fmt.Errorf("it is a boolean, where a %s is declared", c.t)
+			return nil, nil, fmt.Errorf("it is a boolean, where %s is declared", c.t)
 		}
 		return c.nativeText(fmt.Sprint(v))
 	case int, int8, int16, int32, int64, uint8, uint16, uint32:
@@ -315,7 +315,7 @@ func (c *codec) nativeText(text string) (*scalar, []byte, error) {
 func (c *codec) nativeFloat(f float64) (*scalar, []byte, error) {
 	switch {
 	case c.t.Kind != Double:
-		return nil, nil, fmt.Errorf("it is a float, where a %s is declared: select it as text", c.t)
+		return nil, nil, fmt.Errorf("it is a float, where %s is declared: select it as text", c.t)
 	case math.IsNaN(f) || math.IsInf(f, 0):
 		return nil, nil, fmt.Errorf("%v is no number that can be compared or written", f)
 	}
@@ -337,5 +337,5 @@ func (c *codec) nativeTime(t time.Time) (*scalar, []byte, error) {
 		days, err := daysOf(t.Year(), int(t.Month()), t.Day())
 		return &scalar{bits: int64(days)}, nil, err
 	}
-	return nil, nil, fmt.Errorf("it is a time, where a %s is declared: select it as %s", c.t, strings.ToLower(c.t.DuckDB()))
+	return nil, nil, fmt.Errorf("it is a time, where %s is declared: select it as %s", c.t, strings.ToLower(c.t.DuckDB()))
 }
