@@ -129,6 +129,19 @@ func (s *Stream) key(ctx context.Context, session *duck.Session, batch arrow.Rec
 	return out, scanKeys(rows, out, s.parts)
 }
 
+// KeysOf gives the key of every row of a connector's batch; "" where it cannot be read.
+func (s *Stream) KeysOf(ctx context.Context, session *duck.Session, batch arrow.RecordBatch) ([]string, error) {
+	rows, err := s.key(ctx, session, batch)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(rows))
+	for i, r := range rows {
+		keys[i] = r.key
+	}
+	return keys, nil
+}
+
 // recall enters what the replica says of the records that rows and named name.
 func (s *Stream) recall(ctx context.Context, session *duck.Session, f *folder, rows []*row, named []string) error {
 	names := nameBatch(rows, named)

@@ -149,6 +149,7 @@ func (l *loader) count(s *sent) {
 	if s.status != 0 || s.outcome == pipeline.InDoubt {
 		n.Sent++
 	}
+	delete(l.doubts, s.change.name)
 	switch s.outcome {
 	case pipeline.Applied:
 		n.Applied++
@@ -161,7 +162,8 @@ func (l *loader) count(s *sent) {
 	case pipeline.Stale:
 		n.Stale++
 	case pipeline.InDoubt:
-		n.InDoubt++
+		n.Lost++
+		l.doubts[s.change.name] = true
 	case pipeline.HeldBack:
 		n.Held++
 	case pipeline.Retryable:

@@ -53,7 +53,8 @@ type Counts struct {
 	Stale       int64
 	Rejected    int64
 	Held        int64
-	InDoubt     int64
+	InDoubt     int64 // at the end: without a known outcome still
+	Lost        int64 // sends whose outcome the answer did not tell; most are settled in the same run
 	Retried     int64
 	Waiting     int64 // not sent in this run: refused for now by the system, or quota gone
 }
@@ -82,6 +83,7 @@ type loader struct {
 	committer *lake.Committer
 	head      *lake.Snapshot
 	counts    Counts
+	doubts    map[string]bool // changes without a known outcome
 	firstErr  error
 }
 
@@ -95,8 +97,14 @@ func newLoader(ctx context.Context, deps Deps, req Request) (*loader, error) {
 		return nil, err
 	}
 	id := stream.ID
-	return &loader{Deps: deps, req: req, id: id, stream: stream, head: head,
+	return &loader{Deps: deps, req: req, id: id, stream: stream, head: head, doubts: map[string]bool{},
 		committer: deps.Tenure.Committer("load/" + id.System)}, nil
+}
+
+// result is what the loader did so far.
+func (l *loader) result() Result {
+	l.counts.InDoubt = int64(len(l.doubts))
+	return Result{Stream: l.id, Counts: l.counts, Err: l.firstErr}
 }
 
 // Run sends the changes of one stream that may be sent. The outside's refusals
@@ -115,7 +123,7 @@ func Run(ctx context.Context, deps Deps, req Request) (Result, error) {
 	if err = l.claim(ctx, queue); err == nil {
 		err = l.drain(ctx, queue)
 	}
-	return Result{Stream: l.id, Counts: l.counts, Err: l.firstErr}, err
+	return l.result(), err
 }
 
 // claim makes this committer the one that writes to the system, before it does.
@@ -142,14 +150,17 @@ func Settle(ctx context.Context, deps Deps, req Request) (Result, error) {
 	if err != nil {
 		return Result{Stream: l.id}, err
 	}
+	for _, c := range doubts {
+		l.doubts[c.name] = true
+	}
 	if err := l.claim(ctx, doubts); err != nil {
-		return Result{Stream: l.id}, err
+		return l.result(), err
 	}
 	again, err := l.settle(ctx, doubts)
 	if err == nil {
 		err = l.drain(ctx, again)
 	}
-	return Result{Stream: l.id, Counts: l.counts, Err: l.firstErr}, err
+	return l.result(), err
 }
 
 // read gets changes from the head.

@@ -180,7 +180,9 @@ func TestALostAnswerIsNeitherSuccessNorFailure(t *testing.T) {
 				}
 				tenure := w.Begin(t)
 				w.plan(t, tenure, "c1", pipeline.OpUpdate, "7", price.before, price.after, tables.ChangeReady)
-				w.load(t, tenure)
+				if r := w.load(t, tenure); r.Counts.Lost != 1 || r.Counts.InDoubt != 0 || r.Counts.Attention() {
+					t.Fatalf("a doubt that was settled is none any more: %+v", r.Counts)
+				}
 				if got := w.sys.Get("7", "price"); got != "120.00" || len(w.sys.Effects) != 1 {
 					t.Fatalf("price %s after %v", got, w.sys.Effects)
 				}

@@ -19,6 +19,9 @@ func (l *loader) judge(ctx context.Context, s *sent, a pipeline.Answer) {
 		return
 	}
 	switch a.Outcome {
+	case pipeline.InDoubt:
+		// A refusal that is no answer to the write itself: the key is taken by other content.
+		s.change.keyRefused = s.change.keyRefused || a.Status >= 400 && a.Status < 500 && a.Status != 408 && a.Status != 409
 	case pipeline.Applied, pipeline.AlreadyTrue:
 		l.applied(ctx, s, a)
 	case pipeline.Stale:

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trueup-data/trueup/pipeline"
@@ -157,20 +158,52 @@ func (l *loader) search(ctx context.Context, s *sent) {
 		l.note(fmt.Errorf("%s: search %s: %w", l.id, s.change.key, err))
 		return
 	}
-	var ids []string
-	if found.Rows != nil {
-		ids = replica.IDs(found.Rows)
+	ids, err := l.matching(ctx, found, s.change.key)
+	if err != nil {
+		l.note(fmt.Errorf("%s: search %s: %w", l.id, s.change.key, err))
+		return
 	}
 	switch len(ids) {
 	case 0:
 		s.end(pipeline.Retryable, "searched: it does not exist")
 	case 1:
+		record := only(found, ids[0])
 		s.change.setID(ids[0])
-		s.sights = append(s.sights, sight{record: &found, at: asked})
+		s.sights = append(s.sights, sight{record: record, at: asked})
 		s.end(pipeline.Applied, "searched: it exists")
-		s.fields = l.proven(s.change, &found)
+		s.fields = l.proven(s.change, record)
 	default:
 		s.sights = append(s.sights, sight{record: &found, at: asked})
 		s.end(pipeline.HeldBack, fmt.Sprintf("searched: %d records carry this key", len(ids)))
 	}
+}
+
+// matching gives the IDs of the records that carry a key: what a search answers
+// is what the system thinks of the question.
+func (l *loader) matching(ctx context.Context, found pipeline.Batch, key string) ([]string, error) {
+	if found.Rows == nil {
+		return nil, nil
+	}
+	session, err := l.Engine.Session(ctx, l.head)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	keys, err := l.stream.KeysOf(ctx, session, found.Rows)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for i, id := range replica.IDs(found.Rows) {
+		if keys[i] == key {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// only is the row of a batch that has an ID.
+func only(b pipeline.Batch, id string) *pipeline.Batch {
+	i := slices.Index(replica.IDs(b.Rows), id)
+	return &pipeline.Batch{Rows: b.Rows.NewSlice(int64(i), int64(i)+1)}
 }

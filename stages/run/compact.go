@@ -44,6 +44,18 @@ func (j Job) Compact(ctx context.Context, policy lake.CompactionPolicy) (Compact
 	return out, nil
 }
 
+// tidy keeps the number of live files bounded after a run. What fails is tried
+// again after the next one: nothing depends on it but speed.
+func (r *runner) tidy(ctx context.Context) {
+	done, err := r.Compact(ctx, lake.CompactionPolicy{})
+	if err != nil && ctx.Err() == nil {
+		r.Log.Warn("files could not be compacted; nothing is lost, the next run tries again", "error", err)
+	}
+	if done.Tables > 0 {
+		r.Log.Info("files were compacted", "tables", done.Tables, "before", done.Inputs, "after", done.Outputs)
+	}
+}
+
 // watermarks is, per entity, the lowest seq that reconcile still reads from.
 type watermarks map[string]uint64
 

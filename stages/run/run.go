@@ -153,6 +153,9 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	err := r.stages(ctx)
+	if err == nil {
+		r.tidy(ctx)
+	}
 	state, code := "done", int64(0)
 	switch {
 	case ctx.Err() != nil:
