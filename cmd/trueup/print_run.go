@@ -64,8 +64,8 @@ func (c *cli) printReconcile(x reconcile.Result) {
 
 func (c *cli) printLoad(what string, x load.Result) {
 	n := x.Counts
-	c.say("%-10s %-20s %s sent, %s applied, %s already true, %s stale, %s refused, %s in doubt, %s put off", what, x.Stream,
-		count(n.Sent), count(n.Applied+n.Partly), count(n.AlreadyTrue), count(n.Stale), count(n.Rejected+n.NotKept), count(n.InDoubt), count(n.Waiting))
+	c.say("%-10s %-20s %s sent, %s applied, %s already true, %s stale, %s refused, %s unclear, %s tried again, %s in doubt, %s put off", what, x.Stream,
+		count(n.Sent), count(n.Applied+n.Partly), count(n.AlreadyTrue), count(n.Stale), count(n.Rejected+n.NotKept), count(n.Lost), count(n.Retried), count(n.InDoubt), count(n.Waiting))
 	if n.Held > 0 {
 		c.say("held: %s; nothing tells whether they were done\nhelp: trueup changes --state %s", count(n.Held), tables.ChangeHeld)
 	}

@@ -162,6 +162,7 @@ func loadFigures(l load.Result, put func(string, int64)) {
 	put("load.rejected", c.Rejected)
 	put("load.held", c.Held)
 	put("load.in_doubt", c.InDoubt)
+	put("load.lost_answers", c.Lost)
 	put("load.retried", c.Retried)
 	put("load.waiting", c.Waiting)
 }

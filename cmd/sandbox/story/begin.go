@@ -3,6 +3,7 @@ package story
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
@@ -10,14 +11,14 @@ import (
 
 // before says what there is.
 func (t *teller) before(context.Context) error {
-	t.say("Two systems hold the same bookings, and disagree. Nobody has kept them apart or together so far.")
+	t.say("Two systems hold the same bookings, and disagree in places.")
 	for _, s := range []struct{ system, url, what string }{
-		{world.PMS, t.servers.PMSURL, "the property-management system: all bookings, prices as text, pages by token"},
+		{world.PMS, t.servers.PMSURL, "a property-management system: all bookings, prices as text, pages by token"},
 		{world.Staybnb, t.servers.StaybnbURL, "a booking channel: its own bookings, in cents and dd/mm/yyyy, pages by offset"},
 	} {
 		t.say("  %-8s %s  %4d records; %s", s.system, s.url, len(t.world.Records(s.system)), s.what)
 	}
-	t.say("%s says which fields mean the same, and who is right. (Simulated, with seed %d.)", t.project, t.Seed)
+	t.say("Both are simulated (seed %d). %s says what their fields mean, and who is right.", t.Seed, t.project)
 	return nil
 }
 
@@ -31,7 +32,7 @@ func (t *teller) install(ctx context.Context) error {
 			return err
 		}
 		line, _, _ := strings.Cut(e.text, "\n")
-		t.say("  %s", clip(line, 110))
+		t.say("  %s", clip(t.near(line), width))
 	}
 	return nil
 }
@@ -68,9 +69,9 @@ func (t *teller) showPlan(ctx context.Context) error {
 	changes := linesWith(e.text, "planned")
 	step := max(len(changes)/shownChanges, 1)
 	for i := 0; i < len(changes) && i < step*shownChanges; i += step {
-		t.say("  %s", clip(changes[i], 110))
+		t.say("  %s", clip(changes[i], width))
 	}
-	t.say("  ... and %d more: %s", max(len(changes)-shownChanges, 0), strings.Join(linesWith(e.text, "bookings@"), "; "))
+	t.say("  ... %s in all: %s", plural(len(changes), "change"), planCounts(linesWith(e.text, "bookings@")))
 	return nil
 }
 
@@ -102,3 +103,11 @@ func (t *teller) told() ([]world.Request, []world.Edit) {
 
 // clock is the world's time for people.
 func (t *teller) clock() string { return t.world.Now().Format("Mon 15:04") }
+
+// near names the demo's folder as the reader did.
+func (t *teller) near(line string) string {
+	if dir, err := filepath.Abs(t.Dir); err == nil {
+		return strings.ReplaceAll(line, dir, t.Dir)
+	}
+	return line
+}

@@ -15,9 +15,30 @@ func (t *teller) night(ctx context.Context) error {
 	if _, err := t.world.Live(6*time.Hour, 12, world.Mix{Authority: 4, Delete: 8}); err != nil {
 		return fmt.Errorf("let people work: %w", err)
 	}
+	contested, err := t.contest()
+	if err != nil {
+		return err
+	}
 	_, edits := t.told()
-	t.say("\n%s  The evening left %s. The channel never tells of deletes: only a sweep shows them.", t.clock(), people(edits))
-	for try := 1; ; try++ {
+	t.say("\n%s  The evening: %s. The channel lists no deletes; only a sweep can find them.", t.clock(), people(edits))
+	t.say("  And %s was edited in the PMS while somebody deleted it on the channel.", contested)
+	if err := t.sweep(ctx); err != nil {
+		return err
+	}
+	t.command("status")
+	e, err := t.trueup(ctx, "status")
+	if err != nil {
+		return err
+	}
+	for _, line := range linesWith(e.text, "finding", "help") {
+		t.say("  %s", clip(line, width))
+	}
+	return nil
+}
+
+// sweep runs sweeps until one is complete: only that proves what is gone.
+func (t *teller) sweep(ctx context.Context) error {
+	for range 3 {
 		t.command("run", "--mode", "sweep")
 		e, err := t.run(ctx, "--mode", "sweep")
 		if err != nil {
@@ -25,17 +46,39 @@ func (t *teller) night(ctx context.Context) error {
 		}
 		for _, line := range linesWith(e.text, "extracted", "reconciled", "loaded", "why") {
 			if short := withoutZeros(line); short != "" {
-				t.say("  %s", clip(short, 110))
+				t.say("  %s", clip(short, width))
 			}
 		}
 		if !strings.Contains(e.text, "partial") {
 			return nil
 		}
-		if try == 3 {
-			return errors.New("three sweeps in a row could not be completed")
-		}
-		t.say("  a sweep that is not complete proves nothing; again")
+		t.say("  A sweep that is not complete proves nothing; again:")
 	}
+	return errors.New("three sweeps in a row could not be completed")
+}
+
+// contest edits a quiet booking in the PMS and deletes it on the channel, and
+// gives its key: a difference that no rule may decide.
+func (t *teller) contest() (string, error) {
+	quiet := map[string]bool{}
+	for _, e := range t.world.Edits() {
+		quiet[e.Key] = true
+	}
+	for _, r := range t.world.Records(world.Staybnb) {
+		key := r.Now().Booking.Key()
+		there := t.world.Find(world.PMS, r.Now().Booking.Get(world.Code))
+		if r.Now().State != world.Live || quiet[key] || len(there) != 1 {
+			continue
+		}
+		if _, err := t.world.Edit(world.PMS, there[0], world.Values{"notes": world.Text("arrives at midnight, keep the room")}); err != nil {
+			return "", fmt.Errorf("edit a booking: %w", err)
+		}
+		if _, err := t.world.Delete(world.Staybnb, r.ID); err != nil {
+			return "", fmt.Errorf("delete a booking: %w", err)
+		}
+		return key, nil
+	}
+	return "", errors.New("no booking is quiet enough to be contested")
 }
 
 // calmRuns bounds how many runs it may take until one has nothing to send.
@@ -47,7 +90,8 @@ func (t *teller) calm(ctx context.Context) error {
 		return err
 	}
 	t.told()
-	t.say("\nThe network is well again, and people sleep. Runs until one sends nothing:")
+	t.say("\nThe network is well again, and people sleep: runs until one sends nothing.")
+	t.command("run")
 	for range calmRuns {
 		t.world.Advance(time.Hour)
 		e, err := t.run(ctx)
@@ -55,8 +99,9 @@ func (t *teller) calm(ctx context.Context) error {
 			return err
 		}
 		requests, _ := t.told()
-		t.say("  %s  $ trueup run   %s", t.clock(), figures(e.text, "read", "sent", "already true", "stale", "refused"))
-		if writes(requests) == 0 {
+		sent := writes(requests)
+		t.say("  %s  %s, %d sent", t.world.Now().Format("15:04"), figures(e.text, "read", "judged"), sent)
+		if sent == 0 {
 			return nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
 )
@@ -25,9 +26,15 @@ const (
 	staybnbKey = "staybnb-key"
 )
 
+// A dead run keeps others out for its lease and its longest request: in a demo
+// that takes seconds, and is still more than a busy machine stands still for.
+const (
+	demoLease   = 6 * time.Second
+	demoTimeout = 2 * time.Second
+)
+
 // projectFor is the project file with the addresses of running systems as
-// defaults, so that it works without any environment, and with waits short
-// enough for a demo: a dead run keeps others out for its lease and one request.
+// defaults, so that it works without any environment, and with short waits.
 func projectFor(s *world.Servers) []byte {
 	return []byte(strings.NewReplacer(
 		"${PMS_URL}", "${PMS_URL:-"+s.PMSURL+"}",
@@ -35,8 +42,8 @@ func projectFor(s *world.Servers) []byte {
 		"${PMS_TOKEN}", "${PMS_TOKEN:-"+pmsToken+"}",
 		"${STAYBNB_KEY}", "${STAYBNB_KEY:-"+staybnbKey+"}",
 		"${TRUEUP_STORE:-file://.trueup/store}", "file://.trueup/store",
-		"timeout: 10s", "timeout: 2s",
-		"\nsystems:\n", "\nlease: 4s\n\nsystems:\n",
+		"timeout: 10s", "timeout: "+demoTimeout.String(),
+		"\nsystems:\n", "\nlease: "+demoLease.String()+"\n\nsystems:\n",
 	).Replace(string(projectFile)))
 }
 

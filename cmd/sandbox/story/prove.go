@@ -1,9 +1,11 @@
 package story
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
 )
@@ -16,8 +18,15 @@ func (t *teller) prove(ctx context.Context) error {
 		return err
 	}
 	report := world.Verify(t.world, world.VerifyOptions{Known: known})
-	t.say("\nThe proof, by the truth that the two systems kept and trueup never saw:")
-	t.say("%s", report)
+	t.say("\nThe proof, by the truth that the simulated world keeps and trueup never sees:")
+	for line := range strings.Lines(report.String()) {
+		for _, part := range wrap("  "+strings.TrimRight(line, "\n"), width, 12) {
+			t.say("%s", part)
+		}
+	}
+	for _, d := range known {
+		t.say("  known: %s %s", d.Key, cmp.Or(d.Field, "waits for a person"))
+	}
 	if !report.OK() {
 		return fmt.Errorf("the proof does not hold: %s", plural(len(report.Problems), "problem"))
 	}
@@ -66,7 +75,7 @@ func fieldOf(name string) string {
 
 // after names commands that the reader can try on what the demo left.
 func (t *teller) after(context.Context) error {
-	t.say("Everything is still in %s. Try:", t.Dir)
+	t.say("\nEverything that it knows is in %s. Try:", t.Dir)
 	for _, command := range []string{
 		"explain bookings " + t.hero,
 		"query \"SELECT system, op, outcome, count(*) FROM journal WHERE kind <> 'intent' GROUP BY ALL ORDER BY ALL\"",

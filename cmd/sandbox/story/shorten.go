@@ -2,7 +2,6 @@ package story
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -90,58 +89,53 @@ func planIn(text string) string {
 	return m[1]
 }
 
-// people says in a few words what people did.
+// people says in a few words what people did: "9 edits, 2 new, 3 deleted (1 silently)".
 func people(edits []world.Edit) string {
-	n := map[string]int{}
+	var edited, made, deleted, silent int
 	for _, e := range edits {
-		switch {
-		case e.Silent:
-			n["silently deleted"]++
-		case e.Op == world.Delete:
-			n["deleted"]++
-		case e.Op == world.Create:
-			n["new"]++
+		switch e.Op {
+		case world.Delete:
+			deleted++
+			if e.Silent {
+				silent++
+			}
+		case world.Create:
+			made++
 		default:
-			n["edited"]++
+			edited++
 		}
 	}
-	return counted(n, []string{"edited", "new", "deleted", "silently deleted"})
-}
-
-func counted(n map[string]int, order []string) string {
 	var parts []string
-	for _, what := range order {
-		if n[what] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n[what], what))
-		}
+	if edited > 0 {
+		parts = append(parts, plural(edited, "edit"))
+	}
+	if made > 0 {
+		parts = append(parts, fmt.Sprintf("%d new", made))
+	}
+	if deleted > 0 {
+		parts = append(parts, fmt.Sprintf("%d deleted", deleted))
+	}
+	if silent > 0 {
+		parts[len(parts)-1] += fmt.Sprintf(" (%d silently)", silent)
 	}
 	if len(parts) == 0 {
-		return "nobody does anything"
+		return "nothing"
 	}
 	return strings.Join(parts, ", ")
 }
 
-// faultsOf says which faults hit some requests: "3 faults: cut, throttle 2"; "" is none.
+// faultsOf says how many faults hit some requests; "-" is none.
 func faultsOf(requests []world.Request) string {
-	n, total := map[world.Kind]int{}, 0
+	n := 0
 	for _, r := range requests {
 		if r.Fault != "" {
-			n[r.Fault]++
-			total++
+			n++
 		}
 	}
-	if total == 0 {
-		return ""
+	if n == 0 {
+		return "-"
 	}
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(n)) {
-		name := strings.ReplaceAll(string(k), "_", " ")
-		if n[k] > 1 {
-			name = fmt.Sprintf("%s %d", name, n[k])
-		}
-		parts = append(parts, name)
-	}
-	return plural(total, "fault") + ": " + strings.Join(parts, ", ")
+	return plural(n, "fault")
 }
 
 // writes counts the requests that asked for a change.
@@ -161,4 +155,40 @@ func plural(n int, one string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// planCounts sums up the last lines of a plan: "bookings@pms: planned create  17"
+// and its like become "bookings@pms: 17 create, 32 update".
+func planCounts(lines []string) string {
+	var order []string
+	by := map[string][]string{}
+	for _, line := range lines {
+		words := strings.Fields(line)
+		if len(words) != 4 {
+			continue
+		}
+		if by[words[0]] == nil {
+			order = append(order, words[0])
+		}
+		by[words[0]] = append(by[words[0]], words[3]+" "+words[2])
+	}
+	for i, stream := range order {
+		order[i] = stream + " " + strings.Join(by[stream], ", ")
+	}
+	return strings.Join(order, "; ")
+}
+
+// wrap breaks a line between words so that none is wider than width, and indents
+// what follows the first.
+func wrap(line string, width, indent int) []string {
+	var out []string
+	for len([]rune(line)) > width {
+		at := strings.LastIndexByte(string([]rune(line)[:width]), ' ')
+		if at <= indent {
+			break
+		}
+		out = append(out, line[:at])
+		line = strings.Repeat(" ", indent) + line[at+1:]
+	}
+	return append(out, line)
 }

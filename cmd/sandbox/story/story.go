@@ -6,6 +6,7 @@
 package story
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 type Options struct {
 	Dir     string   // made; emptied first where an earlier demo made it
 	Seed    uint64   // what the world follows from
-	Records int      // bookings at the start, over both systems; 0 means 1000
+	Records int      // bookings at the start, over both systems; at least 100, 0 means 1000
+	Hours   int      // with an hourly run each; at least 2, 0 means 12
 	Program string   // path of the trueup that is run
 	Name    string   // how the reader calls that program
 	Env     []string // environment of its processes, as of os.Environ
@@ -35,6 +37,7 @@ type teller struct {
 	wire     *tripwire
 	project  string // path of the project file
 	plan     string // that waits for its approval
+	resumes  bool   // the run before was killed
 	requests int    // of the world that were told
 	edits    int    // of the world that were told
 	hero     string // the key of a booking with a story
@@ -43,8 +46,9 @@ type teller struct {
 // Tell runs the demo and writes it to o.Out. Its error is a command that failed,
 // or a proof that does not hold; the store in o.Dir is left as it is either way.
 func Tell(ctx context.Context, o Options) (err error) {
-	if o.Records == 0 {
-		o.Records = 1000
+	o.Records, o.Hours = cmp.Or(o.Records, 1000), cmp.Or(o.Hours, 12)
+	if o.Records < 100 || o.Hours < 2 {
+		return fmt.Errorf("a demo of %d bookings and %d hours has no story: it takes 100 and 2", o.Records, o.Hours)
 	}
 	t := &teller{Options: o, wire: &tripwire{}}
 	if err := t.open(ctx); err != nil {
@@ -78,6 +82,9 @@ func (t *teller) open(ctx context.Context) error {
 	}
 	return nil
 }
+
+// width is how wide a line of the story may be.
+const width = 118
 
 // say writes a line of the story.
 func (t *teller) say(format string, args ...any) { fmt.Fprintf(t.Out, format+"\n", args...) }

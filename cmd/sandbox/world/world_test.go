@@ -279,3 +279,23 @@ func TestPeopleAndClientsMayActAtOnce(t *testing.T) {
 		t.Fatalf("\n%s", report)
 	}
 }
+
+// Whoever watches sees a request when it has taken effect and its answer is still here.
+func TestTheWatcherIsToldBetweenTheEffectAndTheAnswer(t *testing.T) {
+	var told []world.Request
+	var w *world.World
+	w, err := world.New(world.Options{Watch: func(r world.Request) {
+		if r.Effect != int64(len(w.Effects())) {
+			t.Errorf("request %d was told before its effect", r.N)
+		}
+		told = append(told, r)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := serve(t, w)
+	r.do(world.PMS, "POST", "/api/bookings", `{"code":"HM1","channel":"direct","listing_id":"L-001","check_in":"2026-05-01","check_out":"2026-05-04","guest_name":"Ana","price":"120.50","status":"confirmed","notes":null}`)
+	if len(told) != 1 || told[0].Effect != 1 || told[0].Status != 201 {
+		t.Fatalf("told %+v", told)
+	}
+}

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -59,7 +60,8 @@ func Explain(ctx context.Context, session *duck.Session, project *config.Project
 	if err := r.journal(ctx, session); err != nil {
 		return r, err
 	}
-	slices.SortStableFunc(r.Events, func(a, b Event) int { return b.At.Compare(a.At) })
+	// Runs first: what reconcile notes bears the run's clock, which may be another than the machine's.
+	slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Or(cmp.Compare(b.Run, a.Run), b.At.Compare(a.At)) })
 	return r, nil
 }
 
