@@ -20,10 +20,11 @@ type RowHasher struct {
 }
 
 type hashedField struct {
-	name string
-	set  string // the name between commas, as in a set of fields
-	t    Type
-	at   int
+	name  string
+	sized []byte // the name with its length
+	set   string // the name between commas, as in a set of fields
+	t     Type
+	at    int
 }
 
 // NewRowHasher takes the declared fields, in the order in which cells come.
@@ -31,7 +32,7 @@ func NewRowHasher(fields []Field) *RowHasher {
 	h := &RowHasher{extra: len(fields)}
 	for i, f := range fields {
 		if !f.Ignore {
-			h.fields = append(h.fields, hashedField{name: f.Name, set: "," + f.Name + ",", t: f.Type, at: i})
+			h.fields = append(h.fields, hashedField{name: f.Name, sized: appendSized(nil, f.Name), set: "," + f.Name + ",", t: f.Type, at: i})
 		}
 	}
 	slices.SortFunc(h.fields, func(a, b hashedField) int { return strings.Compare(a.name, b.name) })
@@ -50,14 +51,15 @@ const (
 func (h *RowHasher) HashCells(key, id, nulls string, cell func(field int) (arrow.Array, int)) int64 {
 	var stack [1024]byte
 	buf := appendSized(appendSized(stack[:0], key), id)
-	for _, f := range h.fields {
+	for n := range h.fields {
+		f := &h.fields[n]
 		arr, i := cell(f.at)
 		switch {
 		case arr.IsValid(i):
-			buf = append(appendSized(buf, f.name), hashedValue)
+			buf = append(append(buf, f.sized...), hashedValue)
 			buf = appendSizedCell(buf, f.t, arr, i)
 		case len(nulls) > 1 && strings.Contains(nulls, f.set):
-			buf = append(appendSized(buf, f.name), hashedNull)
+			buf = append(append(buf, f.sized...), hashedNull)
 		}
 	}
 	if arr, i := cell(h.extra); arr.IsValid(i) {
@@ -87,6 +89,9 @@ func appendSized(buf []byte, text string) []byte {
 }
 
 func appendSizedCell(buf []byte, t Type, arr arrow.Array, i int) []byte {
+	if text, ok := arr.(*array.String); ok {
+		return appendSized(buf, text.Value(i))
+	}
 	at := len(buf)
 	buf = t.AppendCanonical(append(buf, 0, 0, 0, 0), arr, i)
 	binary.LittleEndian.PutUint32(buf[at:], uint32(len(buf)-at-4))

@@ -30,7 +30,7 @@ type Table struct {
 	Fold    Fold
 }
 
-// Columns is the Arrow-free list of names, in order.
+// ColumnNames lists the names of the columns, in order.
 func (t Table) ColumnNames() []string {
 	names := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
@@ -74,7 +74,7 @@ func Replica(s pipeline.StreamID, fields []schemas.Column) Table {
 		col(pipeline.ColNulls, text), col(pipeline.ColRun, text), col(pipeline.ColEpoch, number),
 		col(pipeline.ColAskedAt, timestamp))
 	columns = append(columns, fields...)
-	columns = append(columns, col(pipeline.ColExtra, text))
+	columns = append(columns, col(pipeline.ColExtra, document))
 	return Table{Name: ReplicaName(s), Version: 1, Columns: columns,
 		Key: []string{pipeline.ColKey, pipeline.ColID}, Fold: Ordered}
 }
