@@ -23,7 +23,7 @@ func workday(n int) []hour {
 	for i := range hours {
 		hours[i].actions = actions[i%len(actions)]
 	}
-	hours[min(3, n-2)] = hour{actions: 60, kill: 25}
+	hours[min(3, n-2)] = hour{actions: 60, kill: 15}
 	return hours
 }
 

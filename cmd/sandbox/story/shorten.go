@@ -11,25 +11,25 @@ import (
 )
 
 // withoutZeros leaves out what did not happen: "9 read, 0 new, 2 changed" becomes
-// "9 read, 2 changed". A line of nothing but zeros becomes "".
+// "9 read, 2 changed". A line of nothing but zeros becomes "". What stands before
+// a colon, or before two blanks, is kept.
 func withoutZeros(line string) string {
-	head, list, found := strings.Cut(line, ": ")
-	if !found {
-		head, list = "", line
+	head, list := "", line
+	for _, sep := range []string{": ", "  "} {
+		if i := strings.LastIndex(list, sep); i >= 0 {
+			head, list = head+list[:i+len(sep)], list[i+len(sep):]
+		}
 	}
 	var kept []string
 	for part := range strings.SplitSeq(list, ", ") {
-		if !strings.HasPrefix(strings.TrimSpace(part), "0 ") {
+		if !strings.HasPrefix(part, "0 ") {
 			kept = append(kept, part)
 		}
 	}
 	if len(kept) == 0 {
 		return ""
 	}
-	if found {
-		return head + ": " + strings.Join(kept, ", ")
-	}
-	return strings.Join(kept, ", ")
+	return head + strings.Join(kept, ", ")
 }
 
 // figure sums the numbers that stand right before a word, over all lines:

@@ -23,6 +23,8 @@ func TestWhatDidNotHappenIsLeftOut(t *testing.T) {
 		"x: 9 read, 0 new, 2 changed":                "x: 9 read, 2 changed",
 		"loaded  bookings@pms  49 sent, 0 applied":   "loaded  bookings@pms  49 sent",
 		"x: 0 read, 0 new":                           "",
+		"loaded  bookings@pms  0 sent, 3 applied":    "loaded  bookings@pms  3 applied",
+		"loaded  bookings@pms  0 sent, 0 applied":    "",
 		"x: 10 read, 100 new":                        "x: 10 read, 100 new",
 		"every key, type and expression holds":       "every key, type and expression holds",
 		"reconciled bookings  3 keys judged, 0 more": "reconciled bookings  3 keys judged",
