@@ -48,6 +48,7 @@ type house struct {
 	cache   int // number of the folder of the cache: a machine that died takes its folder along
 	ttl     time.Duration
 	runs    int
+	counted map[string][2]int // by step: the most operations of one life, of the store and of HTTP
 
 	mu   sync.Mutex
 	last time.Time
@@ -67,7 +68,7 @@ func newHouse(t testing.TB, s setup) *house {
 	t.Helper()
 	w, err := world.New(s.world)
 	must(t, err)
-	h := &house{World: w, t: t, hazard: &hazard{}, store: s.store, dir: t.TempDir(), ttl: s.ttl}
+	h := &house{World: w, t: t, hazard: &hazard{}, store: s.store, dir: t.TempDir(), ttl: s.ttl, counted: map[string][2]int{}}
 	if h.ttl == 0 {
 		h.ttl = 10 * time.Minute
 	}

@@ -135,6 +135,8 @@ func (h *house) play(st store.Store, steps []step, plan map[string][]point, then
 		}
 		h.hazard.expect(plan[s.name]...)
 		result, err := h.insist(st, s)
+		stores, https := h.hazard.counts()
+		h.counted[s.name] = [2]int{stores, https}
 		h.hazard.expect()
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)

@@ -69,7 +69,7 @@ func (o object) merge(raw jsontext.Value) error {
 func entries(raw jsontext.Value) (names []string, members []jsontext.Value, err error) {
 	d := jsontext.NewDecoder(strings.NewReader(string(raw)), lenient()...)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
-		return nil, nil, fmt.Errorf("no object but %s", head(raw, 40))
+		return nil, nil, fmt.Errorf("no object but %s", kindName(raw))
 	}
 	for d.PeekKind() == '"' {
 		t, err := d.ReadToken()

@@ -125,7 +125,7 @@ func (s *Stream) judge(c call, r *reply, cred credentials, hints pace.Hints) pac
 	}
 	switch verdict := fault.Classify(c.method, r.status, pipeline.ByNothing, fault.Refreshed); verdict {
 	case fault.Done:
-		if err := wholeJSON(r); err != nil {
+		if err := s.wholeJSON(r); err != nil {
 			a.Err, a.Again, a.Failed = s.fail(c, fault.Transient, err), true, true
 		}
 	case fault.Retry, fault.InDoubt:
@@ -141,14 +141,18 @@ func (s *Stream) judge(c call, r *reply, cred credentials, hints pace.Hints) pac
 
 // wholeJSON refuses what proxies, captive portals and broken connections put in
 // the place of an answer.
-func wholeJSON(r *reply) error {
+func (s *Stream) wholeJSON(r *reply) error {
 	if r.status != http.StatusOK && r.status != http.StatusNonAuthoritativeInfo {
 		return fmt.Errorf("status %d where 200 was expected", r.status)
 	}
 	if t := r.header.Get("Content-Type"); t != "" && !isJSON(t) {
-		return fmt.Errorf("status 200 with content type %q where JSON was expected", t)
+		return fmt.Errorf("status 200 with content type %q where JSON was expected", s.client.redact.Text(t))
 	}
-	return checkJSON(r.body)
+	err := checkJSON(r.body)
+	if errors.Is(err, errNotJSON) {
+		return fmt.Errorf("%w, it begins with %q", err, s.client.head(r.body, 40))
+	}
+	return err
 }
 
 func isJSON(contentType string) bool {
@@ -163,8 +167,8 @@ func (s *Stream) refusal(r *reply) error {
 	if r.status >= 300 && r.status < 400 {
 		return errors.New(text + ", and redirects are not followed: set base_url to where the API is")
 	}
-	if h := strings.Join(strings.Fields(head(r.body, 200)), " "); h != "" {
-		text += ": " + s.client.redact.Text(h)
+	if h := strings.Join(strings.Fields(s.client.head(r.body, 200)), " "); h != "" {
+		text += ": " + h
 	}
 	return errors.New(text)
 }

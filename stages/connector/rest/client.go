@@ -205,6 +205,12 @@ func (c *Client) clean(err error) error {
 	return err
 }
 
+// head is the begin of a body for messages. It is masked before it is cut: half
+// of a secret would be known to nobody, and still be half of a secret.
+func (c *Client) head(body []byte, n int) string {
+	return head([]byte(c.redact.Text(head(body, 20*n))), n)
+}
+
 // readBody reads a whole answer and closes it. A stream that ends before its
 // announced length is an error of net/http.
 func readBody(resp *http.Response) ([]byte, error) {

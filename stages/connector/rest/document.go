@@ -17,6 +17,10 @@ func lenient() []jsontext.Options {
 	return []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 }
 
+// errNotJSON says nothing of the body: it may show a credential, which only a
+// client can mask.
+var errNotJSON = errors.New("the answer is not JSON")
+
 // checkJSON reports a body that is not one whole JSON value: truncated, empty,
 // or something else altogether.
 func checkJSON(body []byte) error {
@@ -28,7 +32,7 @@ func checkJSON(body []byte) error {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return errors.New("the answer is truncated")
 		}
-		return fmt.Errorf("the answer is not JSON, it begins with %q", head(body, 40))
+		return errNotJSON
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("the answer goes on after its end")
@@ -39,6 +43,26 @@ func checkJSON(body []byte) error {
 func head(b []byte, n int) string {
 	b = bytes.TrimSpace(b)
 	return strings.ToValidUTF8(string(b[:min(n, len(b))]), "?")
+}
+
+// kindName describes a value without showing it: what a system answers may hold
+// our own credentials.
+func kindName(v jsontext.Value) string {
+	switch v.Kind() {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "a boolean"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	}
+	return "no JSON"
 }
 
 // splitPath splits a dotted path; a dot within a name is written \. as in fields.
@@ -115,7 +139,7 @@ func items(doc []byte, path string) ([]jsontext.Value, error) {
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(v), lenient()...)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
-		return nil, fmt.Errorf("the answer has no array at %s but %s", where, head(v, 40))
+		return nil, fmt.Errorf("the answer has no array at %s but %s", where, kindName(v))
 	}
 	var out []jsontext.Value
 	for d.PeekKind() != ']' {
@@ -124,7 +148,7 @@ func items(doc []byte, path string) ([]jsontext.Value, error) {
 			return nil, fmt.Errorf("the array at %s: %w", where, err)
 		}
 		if item.Kind() != '{' {
-			return nil, fmt.Errorf("the array at %s has an element that is no object: %s", where, head(item, 40))
+			return nil, fmt.Errorf("the array at %s has an element that is %s and no object", where, kindName(item))
 		}
 		out = append(out, item.Clone())
 	}
