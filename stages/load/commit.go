@@ -73,7 +73,7 @@ func (l *loader) journal(b *delta.Rows, s *sent, kind string) error {
 	c := s.change
 	at := l.Now()
 	b.Text(c.name).Text(l.id.Entity).Text(l.id.System).Text(c.key).Optional(c.id.String).Text(string(c.op)).
-		Text(kind).Number(c.attempt).Number(c.generation).Number(int64(l.Tenure.Epoch())).
+		Text(kind).Number(c.attempt).Number(s.generation).Number(int64(l.Tenure.Epoch())).
 		Text(l.committer.ID()).Text(string(l.req.Run)).Time(at).Text(string(s.protocol)).Optional(s.key)
 	if kind == tables.JournalIntent {
 		request, err := json.Marshal(s.request)

@@ -194,6 +194,23 @@ func TestALostAnswerIsNeitherSuccessNorFailure(t *testing.T) {
 	}
 }
 
+// The journal says which generation was looked for and not found: only so can an
+// effect be told to be that of the request that was sent after it.
+func TestTheJournalTellsTheGenerationThatWasSettled(t *testing.T) {
+	w := newWorld(t, pipeline.ByPrecondition)
+	w.sys.OnSend = func(n int) stagetest.Fault {
+		if n == 1 {
+			return stagetest.LostBefore
+		}
+		return stagetest.Fine
+	}
+	tenure := w.Begin(t)
+	w.plan(t, tenure, "c1", pipeline.OpUpdate, "7", price.before, price.after, tables.ChangeReady)
+	w.load(t, tenure)
+	want(t, w.Query(t, "SELECT kind, generation, coalesce(outcome, '') FROM journal ORDER BY generation, journal.at, kind", tables.Journal()),
+		"intent|0|", "outcome|0|in_doubt", "settled|0|retryable", "intent|1|", "outcome|1|applied")
+}
+
 func TestACreateInDoubtIsSearchedAndNeverRepeatedBlindly(t *testing.T) {
 	for _, c := range []struct {
 		by      pipeline.Protocol

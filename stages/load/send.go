@@ -23,6 +23,8 @@ type sent struct {
 	kind     string    // of the journal row: outcome, or settled after a doubt
 	at       time.Time // when the intent was made
 
+	generation int64 // of the intent; the change's own may rise before its outcome is written
+
 	outcome  pipeline.Outcome // "" while on its way
 	status   int
 	fields   map[string]string // outcome per field
@@ -54,7 +56,7 @@ func (l *loader) prepare(ctx context.Context, batch []*change) (ready, refused [
 		return nil, nil, err
 	}
 	for _, c := range batch {
-		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), at: l.Now(), kind: tables.JournalOutcome}
+		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), at: l.Now(), kind: tables.JournalOutcome, generation: c.generation}
 		if err := l.render(ctx, s, bases[baseID{c.key, c.id.String}]); err != nil {
 			if ctx.Err() != nil {
 				return nil, nil, ctx.Err()

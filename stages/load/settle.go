@@ -64,7 +64,7 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 	var done []*sent
 	var queue []*change
 	for _, c := range doubts {
-		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), key: c.sentKey.String, kind: tables.JournalSettled, at: l.Now()}
+		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), key: c.sentKey.String, kind: tables.JournalSettled, at: l.Now(), generation: c.generation}
 		switch protocol.Next(l.doubt(c), l.Now()) {
 		case protocol.Wait:
 			continue
