@@ -27,22 +27,26 @@ func EncodeJSON(f Field, canonical *string) ([]byte, error) {
 
 // canonical is the canonical text of what read gave.
 func (c *codec) canonical(v scalar, text []byte) string {
-	var buf [48]byte
+	var buf [64]byte
+	return string(c.appendCanonical(buf[:0], v, text))
+}
+
+func (c *codec) appendCanonical(dst []byte, v scalar, text []byte) []byte {
 	switch c.t.Kind {
 	case Bool:
-		return strconv.FormatBool(v.bits != 0)
+		return strconv.AppendBool(dst, v.bits != 0)
 	case Int64, Timestamp:
-		return string(strconv.AppendInt(buf[:0], v.bits, 10))
+		return strconv.AppendInt(dst, v.bits, 10)
 	case Double:
-		return string(appendDouble(buf[:0], math.Float64frombits(uint64(v.bits))))
+		return appendDouble(dst, math.Float64frombits(uint64(v.bits)))
 	case Decimal:
-		return string(appendDecimal(buf[:0], v.decimal(), c.t.Scale))
+		return appendDecimal(dst, v.decimal(), c.t.Scale)
 	case Date:
-		return string(appendDate(buf[:0], int32(v.bits)))
+		return appendDate(dst, int32(v.bits))
 	case Time:
-		return string(appendTime(buf[:0], v.bits))
+		return appendTime(dst, v.bits)
 	}
-	return string(text)
+	return append(dst, text...)
 }
 
 // write gives the wire form of a canonical text.

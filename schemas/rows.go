@@ -39,6 +39,7 @@ type RowBuilder struct {
 	cells   []cell
 	extra   []byte // canonical JSON, or empty
 	scratch []byte // texts of the row that stand nowhere else
+	idText  []byte
 	refused *Refusal
 
 	schema  *arrow.Schema
@@ -147,7 +148,7 @@ func (b *RowBuilder) Finish(meta RowMeta, payload []byte) *Refusal {
 	id, refused := b.id()
 	if b.refused != nil {
 		refused = b.refused
-		refused.ID = id
+		refused.ID = string(id)
 	}
 	if refused != nil {
 		refused.Payload = cutPayload(payload)
@@ -164,31 +165,36 @@ func (b *RowBuilder) begin() {
 	b.extra, b.scratch, b.refused = b.extra[:0], b.scratch[:0], nil
 }
 
-// id reads the primary key.
-func (b *RowBuilder) id() (string, *Refusal) {
-	var buf [4]string
-	parts := buf[:0]
+// id reads the primary key into space that the next row takes.
+func (b *RowBuilder) id() ([]byte, *Refusal) {
+	b.idText = b.idText[:0]
+	var parts []string
 	for _, k := range b.key {
-		part := ""
+		start := len(b.idText)
 		if c := b.cells[k]; c.state == value {
-			part = b.codecs[k].canonical(c.scalar, c.text)
+			b.idText = b.codecs[k].appendCanonical(b.idText, c.scalar, c.text)
 		}
-		if part == "" {
-			return "", &Refusal{Field: b.fields[k].Name, Reason: "the primary key is missing, null or empty"}
+		if len(b.idText) == start {
+			return nil, &Refusal{Field: b.fields[k].Name, Reason: "the primary key is missing, null or empty"}
 		}
-		parts = append(parts, part)
+		if len(b.key) > 1 {
+			parts = append(parts, string(b.idText[start:]))
+		}
 	}
-	return KeyText(parts), nil
+	if len(parts) > 0 {
+		b.idText = append(b.idText[:0], KeyText(parts)...)
+	}
+	return b.idText, nil
 }
 
 // append puts the row into the columns.
-func (b *RowBuilder) append(id string, meta RowMeta) {
+func (b *RowBuilder) append(id []byte, meta RowMeta) {
 	op := meta.Op
 	if op == "" {
 		op = OpUpsert
 	}
 	present, nulls := b.present.of(b.cells, null, value), b.nulls.of(b.cells, null, null)
-	b.columns[0].appendString(id)
+	b.columns[0].appendText(id)
 	b.columns[1].appendString(op)
 	b.appendVersion()
 	b.appendOptional(3, meta.ETag)
