@@ -87,7 +87,7 @@ func TestConformance(t *testing.T) {
 			shared := newWorld(t, watched)
 			connectortest.Run(t, func(t *testing.T) connectortest.Fixture {
 				shared.exec("TRUNCATE items, effects RESTART IDENTITY; SELECT setval('ticks', 1)")
-				w := &world{t: t, server: shared.server, name: shared.name}
+				w := &world{t: t, server: shared.server, name: shared.name, conn: shared.conn}
 				p := newProxy(t, w.server.Address())
 				s := stream(t, strings.Replace(w.dsn(), w.server.Address(), p.address(), 1), parts{write: c.write})
 				return connectortest.Fixture{System: outside{w, p}, Source: s, Target: s, Creates: true, Deletes: true, Precondition: c.precondition,

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/config"
@@ -24,6 +26,14 @@ import (
 var server = sync.OnceValues(pgtest.Start)
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		if err := flag.Set("rapid.checks", "25"); err != nil { // each case is some dozen round trips to a server
+			panic(err)
+		}
+	}
 	code := m.Run()
 	if s, err := server(); err == nil {
 		s.Stop()
@@ -36,6 +46,7 @@ type world struct {
 	t      testing.TB
 	server *pgtest.Server
 	name   string
+	conn   *pgconn.PgConn
 }
 
 func newWorld(t testing.TB, statements string) *world {
@@ -45,6 +56,7 @@ func newWorld(t testing.TB, statements string) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, server: s, name: s.Database(t)}
+	w.conn = s.Connect(t, w.name)
 	if statements != "" {
 		w.exec(statements)
 	}
@@ -53,7 +65,7 @@ func newWorld(t testing.TB, statements string) *world {
 
 func (w *world) exec(statements string) [][]string {
 	w.t.Helper()
-	return w.server.Exec(w.t, w.name, statements)
+	return pgtest.Exec(w.t, w.conn, statements)
 }
 
 func (w *world) dsn() string { return w.server.DSN(w.name) }
@@ -72,11 +84,17 @@ func (p parts) yaml(dsn string) string {
 	def(&p.fields, "{id: string, code: string, note: string, cents: int64, updated_at: timestamp}")
 	def(&p.source, "table: items")
 	def(&p.key, "[id]")
+	entity := "code: string" // and those of the fields that a write sends
+	for _, f := range []string{"note: string", "cents: int64"} {
+		if strings.Contains(p.fields, f) {
+			entity += ", " + f
+		}
+	}
 	lines := []string{
 		"version: 1", "name: test", "systems:", "  shop:",
 		"    postgres: {dsn: \"" + dsn + "\"" + p.system + "}",
 		"    limits: {requests_per_second: 100000, burst: 1000, concurrency: 8, timeout: 5s}",
-		"entities:", "  items:", "    key: [code]", "    fields: {code: string, note: string, cents: int64}",
+		"entities:", "  items:", "    key: [code]", "    fields: {" + entity + "}",
 		"    streams:", "      shop:", "        extract:", "          " + p.source,
 		"          primary_key: " + p.key, "          fields: " + p.fields,
 	}

@@ -93,7 +93,7 @@ func (s *Stream) farthest(ctx context.Context, conn *pgconn.PgConn) (horizon, er
 		return horizon{}, fmt.Errorf("the highest %s: %w", s.cursor.field.Name, err)
 	}
 	if s.cursor.isTime {
-		n -= clockMargin.Microseconds()
+		n -= s.margin.Microseconds()
 	}
 	return horizon{order: n, known: true}, nil
 }

@@ -53,7 +53,8 @@ type Stream struct {
 	cursor  *cursorColumn
 	write   *writing // nil: only read
 
-	unique atomic.Bool // the write key was seen to be unique
+	unique atomic.Bool   // the write key was seen to be unique
+	margin time.Duration // of the clock, below which a horizon stays
 }
 
 // New makes a stream from its part of the project file. It does not connect.
@@ -71,7 +72,7 @@ func New(sys config.System, ent config.Entity, st config.Stream, deps Deps) (*St
 			return nil, err
 		}
 	}
-	s.gate, s.policy, s.log = deps.Gate, deps.Policy, deps.Log
+	s.gate, s.policy, s.log, s.margin = deps.Gate, deps.Policy, deps.Log, clockMargin
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -127,13 +128,13 @@ func (s *Stream) compileSource(system systemSettings, at config.Extract, x extra
 		s.source = "(\n" + query + "\n) AS source"
 		return nil
 	}
-	table, err := tableName(system, x.Table)
-	s.source = table
+	var err error
+	s.source, _, err = tableName(system, x.Table)
 	return err
 }
 
 // tableName quotes a table of the system's schema, or of its own.
-func tableName(system systemSettings, name config.Name) (string, error) {
+func tableName(system systemSettings, name config.Name) (quoted, plain string, err error) {
 	schema, table, found := strings.Cut(name.Text, ".")
 	if !found {
 		schema, table = system.Schema, name.Text
@@ -142,9 +143,9 @@ func tableName(system systemSettings, name config.Name) (string, error) {
 		schema = "public"
 	}
 	if table == "" || strings.Contains(table, ".") {
-		return "", config.Problem(name.At, fmt.Sprintf("table %q is no name", name.Text), "", "write table, or schema.table")
+		return "", "", config.Problem(name.At, fmt.Sprintf("table %q is no name", name.Text), "", "write table, or schema.table")
 	}
-	return quote(schema) + "." + quote(table), nil
+	return quote(schema) + "." + quote(table), schema + "." + table, nil
 }
 
 // quote makes a name safe inside a statement.

@@ -17,6 +17,7 @@ import (
 // writing is how records get into the table.
 type writing struct {
 	table        string // quoted
+	name         string // the same for people
 	ops          map[pipeline.WriteOp]bool
 	version      *column  // of the precondition; nil: none
 	unique       bool     // search is enforced by a unique constraint
@@ -39,11 +40,11 @@ func (s *Stream) compileWrite(system systemSettings, ent config.Entity, st confi
 	if w.Table.Text == "" {
 		return config.Problem(st.Write.At, "write of "+s.id.String()+" needs table", "what is read is a query", "name the table that the rows are in")
 	}
-	table, err := tableName(system, w.Table)
+	table, plain, err := tableName(system, w.Table)
 	if err != nil {
 		return err
 	}
-	s.write = &writing{table: table, returnsWhole: table == s.source, keyFields: ent.Key, unique: len(w.Unique) > 0,
+	s.write = &writing{table: table, name: plain, returnsWhole: table == s.source, keyFields: ent.Key, unique: len(w.Unique) > 0,
 		ops: map[pipeline.WriteOp]bool{pipeline.OpCreate: st.Write.Create, pipeline.OpUpdate: st.Write.Update, pipeline.OpDelete: st.Write.Delete}}
 	if err := s.compileSearch(ent, st, w); err != nil {
 		return err
@@ -172,7 +173,7 @@ func (s *Stream) Prepare(w pipeline.Write) (pipeline.Request, error) {
 		place.Record = w.Key
 		return pipeline.Request{}, fault.New(fault.Permanent, "prepare "+string(w.Op), err).WithWhere(place).WithNote("nothing was sent")
 	}
-	return pipeline.Request{Method: method, Path: strings.ReplaceAll(s.write.table, `"`, ""), Body: string(body)}, nil
+	return pipeline.Request{Method: method, Path: s.write.name, Body: string(body)}, nil
 }
 
 // values are the columns that a write sends, sorted, each with its parameter.

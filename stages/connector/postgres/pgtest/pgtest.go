@@ -87,7 +87,8 @@ func (s *Server) start(bin string) error {
 		return err
 	}
 	data := filepath.Join(s.dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "trueup", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", //nolint:gosec // a server's program, into a folder of ours
+		data, "-U", "trueup", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 	initdb.SysProcAttr, initdb.Dir = as, s.dir
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
@@ -95,7 +96,8 @@ func (s *Server) start(bin string) error {
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
-	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port), "-k", s.dir,
+	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, //nolint:gosec // as above
+		"-p", strconv.Itoa(s.port), "-k", s.dir,
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 		"-c", "max_prepared_transactions=4", "-c", "autovacuum=off", "-c", "shared_buffers=32MB")
 	s.cmd.SysProcAttr, s.cmd.Dir, s.cmd.Stderr = as, s.dir, &s.log
@@ -134,9 +136,8 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
+	if err := errors.Join(err, l.Close()); err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(port)
