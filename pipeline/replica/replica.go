@@ -46,7 +46,7 @@ func NewStream(entity config.Entity, stream config.Stream) (*Stream, error) {
 	fields := Columns(stream.Extract.Fields)
 	id := pipeline.StreamID{Entity: entity.Name, System: stream.System}
 	return &Stream{ID: id, Table: tables.Replica(id, fields), keyed: view, parts: len(entity.Key),
-		fields: fields, declared: stream.Extract.Fields, primary: stream.Extract.PrimaryKey, hasher: schemas.NewRowHasher(stream.Extract.Fields)}, nil
+		fields: fields, declared: stream.Extract.Fields, primary: stream.Extract.PrimaryKey, hasher: schemas.NewRowHasher(hashed(stream.Extract))}, nil
 }
 
 // Context is what a fold has to know besides the replica.
@@ -171,6 +171,18 @@ func (s *Stream) recall(ctx context.Context, session *duck.Session, f *folder, r
 		}
 	}
 	return reader.Err()
+}
+
+// hashed are the fields that count for what a record says. When it was changed
+// is told by its version, and is no change by itself.
+func hashed(x config.Extract) []schemas.Field {
+	out := slices.Clone(x.Fields)
+	for i := range out {
+		if out[i].Name == x.Version || x.Incremental != nil && out[i].Name == x.Incremental.CursorField {
+			out[i].Ignore = true
+		}
+	}
+	return out
 }
 
 // Columns are the declared fields of a stream as columns of its replica.

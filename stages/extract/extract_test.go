@@ -248,6 +248,17 @@ func TestAPartitionThatFailsDoesNotStopTheOthers(t *testing.T) {
 	want(t, w.Query(t, "SELECT _id FROM pms WHERE _op = 'delete'", w.replica()), "3")
 }
 
+// A new version of the same values is a sight worth keeping, and no change.
+func TestANewVersionOfTheSameValuesIsATouch(t *testing.T) {
+	w := newWorld(t)
+	w.fill(2)
+	w.pass(t, pipeline.Sweep)
+	w.sys.Put("1", nil)
+	if r := w.pass(t, pipeline.Incremental); r.Counts.Touched != 1 || r.Counts.Updated != 0 {
+		t.Fatalf("%+v", r.Counts)
+	}
+}
+
 func TestAnIDUnderAnotherKeyLeavesAMovedRow(t *testing.T) {
 	w := newWorld(t)
 	w.fill(1)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trueup-data/trueup/pipeline/delta"
 	"github.com/trueup-data/trueup/pipeline/lake"
+	"github.com/trueup-data/trueup/pipeline/observe"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/stages/extract"
 	"github.com/trueup-data/trueup/stages/load"
@@ -124,14 +125,22 @@ func text(err error) string {
 // figures are the run's metrics; what did not happen is stored as 0.
 func (r *runner) figures(at time.Time) arrow.RecordBatch {
 	b := delta.NewRows(tables.Metrics())
+	add := func(f observe.Figure) {
+		b.Text(string(r.o.ID)).Text(f.Name).Text(f.Entity).Text(f.System).Optional(f.Field).Real(f.Value).Time(at)
+	}
 	put := func(name, entity, system string, v int64) {
-		b.Text(string(r.o.ID)).Text(name).Text(entity).Text(system).Null().Real(float64(v)).Time(at)
+		add(observe.Figure{Name: name, Entity: entity, System: system, Value: float64(v)})
 	}
 	for _, x := range r.result.Extracted {
 		extractFigures(x, func(name string, v int64) { put(name, x.Stream.Entity, x.Stream.System, v) })
 	}
 	for _, l := range r.result.Loaded {
 		loadFigures(l, func(name string, v int64) { put(name, l.Stream.Entity, l.Stream.System, v) })
+	}
+	if r.Figures != nil {
+		for _, f := range r.Figures.Snapshot() {
+			add(f)
+		}
 	}
 	return b.Batch()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/delta"
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/pipeline/lake"
+	"github.com/trueup-data/trueup/pipeline/observe"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/stages/extract"
 	"github.com/trueup-data/trueup/stages/load"
@@ -46,9 +47,9 @@ type Job struct {
 	Sources  map[pipeline.StreamID]extract.Source
 	Targets  map[pipeline.StreamID]load.Target
 	Now      func() time.Time
-	NewID    func() string // ULIDs
 	Log      *slog.Logger
-	Notice   func(Event) // told as things happen; may be nil; called from several goroutines
+	Figures  *observe.Figures // what the connectors count: requests, retries, latencies; may be nil
+	Notice   func(Event)      // told as things happen; may be nil; called from several goroutines
 }
 
 // Event is something that happened in a run, for progress.
