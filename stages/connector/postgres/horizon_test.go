@@ -232,3 +232,20 @@ func TestOrderOfACursorIsRoundedDownAndRefusesWhatIsNoInstant(t *testing.T) {
 		t.Errorf("bound %s", got)
 	}
 }
+
+// The snapshot comes after the horizon: what ends between the two is in it.
+func TestWhatIsWaitedForIsInTheSnapshot(t *testing.T) {
+	w := newWorld(t, stamped)
+	s := stream(t, w.dsn(), numbered)
+	late := w.server.Connect(t, w.name)
+	pgtest.Exec(t, late, "BEGIN; INSERT INTO items (code) VALUES ('late')")
+	w.exec("INSERT INTO items (code) VALUES ('early')")
+	s.client.wait = func(context.Context, time.Duration) error {
+		pgtest.Exec(t, late, "COMMIT")
+		return nil
+	}
+	r := mustRead(t, s, after(pipeline.Checkpoint{}), "code")
+	if !slices.Equal(r.rows, []string{"1|late", "2|early"}) || r.last().Cursor.Order != 2 {
+		t.Errorf("rows %v, cursor %+v", r.rows, r.last().Cursor)
+	}
+}
