@@ -58,6 +58,7 @@ type Request struct {
 	Path   string            `json:"path"`
 	Header map[string]string `json:"header,omitempty"`
 	Body   string            `json:"body,omitempty"`
+	Whole  bool              `json:"whole,omitempty"` // the body replaces the record: whatever it does not carry is lost
 }
 
 // Outcome is what became of a sent write.

@@ -146,7 +146,7 @@ func (l *loader) observe(ctx context.Context, files map[string][]lake.File, done
 // count adds an outcome to the figures of the run.
 func (l *loader) count(s *sent) {
 	n := &l.counts
-	if s.status != 0 || s.outcome == pipeline.InDoubt {
+	if s.crossed {
 		n.Sent++
 	}
 	delete(l.doubts, s.change.name)

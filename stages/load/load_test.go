@@ -284,6 +284,52 @@ func TestAnEditThatNobodyJudgedIsNotReplaced(t *testing.T) {
 	}
 }
 
+// A request that replaces the whole record carries fields that nobody changed:
+// an edit of one of them is not set back, whenever it is made.
+func TestAWholeRecordSetsNoOtherEditBack(t *testing.T) {
+	for _, c := range []struct {
+		edited  int // before this read by ID; 0: before the load
+		stale   int64
+		effects int
+	}{{0, 0, 1}, {1, 0, 1}, {2, 1, 0}} {
+		t.Run(fmt.Sprintf("edited before read %d", c.edited), func(t *testing.T) {
+			w := newWorld(t, pipeline.ByNothing)
+			w.sys.Whole = true
+			tenure := w.Begin(t)
+			w.plan(t, tenure, "c1", pipeline.OpUpdate, "7", price.before, price.after, tables.ChangeReady)
+			edit := func() { w.sys.Put("7", map[string]string{"guest": "Zoë"}) }
+			if c.edited == 0 {
+				edit()
+			}
+			reads := 0
+			w.sys.OnFetch = func(int) {
+				if reads++; reads == c.edited {
+					edit()
+				}
+			}
+			if r := w.load(t, tenure); r.Counts.Stale != c.stale || r.Counts.Sent != int64(c.effects) {
+				t.Fatalf("%+v", r)
+			}
+			if got := w.sys.Get("7", "guest"); got != "Zoë" || len(w.sys.Effects) != c.effects || reads < 2 {
+				t.Fatalf("guest %s after %d reads and %v", got, reads, w.sys.Effects)
+			}
+			id := pipeline.StreamID{Entity: "bookings", System: "pms"}
+			want(t, w.Query(t, "SELECT guest FROM pms", tables.Replica(id, replica.Columns(w.stream.Extract.Fields))), "Zoë")
+		})
+	}
+}
+
+// What crossed the wire counts as sent, also in systems whose answers have no status.
+func TestSentCountsWhatCrossedTheWire(t *testing.T) {
+	w := newWorld(t, pipeline.ByNothing)
+	w.sys.NoStatus = true
+	tenure := w.Begin(t)
+	w.plan(t, tenure, "c1", pipeline.OpUpdate, "7", price.before, price.after, tables.ChangeReady)
+	if r := w.load(t, tenure); r.Counts.Sent != 1 || r.Counts.Applied != 1 {
+		t.Fatalf("%+v", r)
+	}
+}
+
 func TestADeleteThatIsDoneAlreadyIsTrue(t *testing.T) {
 	w := newWorld(t, pipeline.ByNothing)
 	tenure := w.Begin(t)

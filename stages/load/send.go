@@ -19,12 +19,14 @@ type sent struct {
 	change   *change
 	request  pipeline.Request
 	protocol pipeline.Protocol
-	key      string    // idempotency key
-	kind     string    // of the journal row: outcome, or settled after a doubt
-	at       time.Time // when the intent was made
+	key      string          // idempotency key
+	base     *pipeline.Batch // of a request that replaces a record: what its body was made from; nil: not read by ID
+	kind     string          // of the journal row: outcome, or settled after a doubt
+	at       time.Time       // when the intent was made
 
 	generation int64 // of the intent; the change's own may rise before its outcome is written
 
+	crossed  bool             // it went onto the wire, as far as anybody knows
 	outcome  pipeline.Outcome // "" while on its way
 	status   int
 	fields   map[string]string // outcome per field
@@ -85,7 +87,8 @@ func refusal(err error) pipeline.Outcome {
 }
 
 // render makes the request of s. A record whose precondition its listings do not
-// carry is read first, and compared.
+// carry is read first, and compared; so is one that is replaced whole, since a
+// listing may show less of it than there is.
 func (l *loader) render(ctx context.Context, s *sent, base *pipeline.Batch) error {
 	c := s.change
 	fields, err := l.keyFields(c.key)
@@ -99,7 +102,8 @@ func (l *loader) render(ctx context.Context, s *sent, base *pipeline.Batch) erro
 		w.ETag = *c.observedETag
 	}
 	s.request, err = l.req.Target.Prepare(w)
-	if !errors.Is(err, pipeline.ErrNeedsRead) {
+	replaces := err == nil && s.request.Whole && l.req.Target.CanFetch()
+	if !replaces && !errors.Is(err, pipeline.ErrNeedsRead) {
 		return err
 	}
 	fresh, err := l.verify(ctx, s)
@@ -107,7 +111,9 @@ func (l *loader) render(ctx context.Context, s *sent, base *pipeline.Batch) erro
 		return err
 	}
 	w.Base, w.ETag, w.Version = fresh.record, fresh.etag, fresh.version
-	s.request, err = l.req.Target.Prepare(w)
+	if s.request, err = l.req.Target.Prepare(w); s.request.Whole {
+		s.base = fresh.record
+	}
 	return err
 }
 
@@ -149,6 +155,7 @@ func (l *loader) send(ctx context.Context, s *sent) error {
 		}
 		return nil
 	})
+	s.crossed = err == nil || fault.KindOf(err) == fault.Unknown
 	switch {
 	case errors.Is(err, errFenced):
 		return fmt.Errorf("send to %s: %w", l.id, err)

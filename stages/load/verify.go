@@ -60,8 +60,9 @@ func columnOf(row arrow.RecordBatch, name string) arrow.Array {
 	return nil
 }
 
-// verify reads a record and compares it with what the change corrects. If it is
-// not that any more, the change ends as stale, or as already true.
+// verify reads a record and compares it with what the change corrects, and with
+// what a whole body was made from. If it is not that any more, the change ends as
+// stale, or as already true.
 func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
 	asked := l.Now()
 	f, err := l.look(ctx, s.change.id.String)
@@ -78,16 +79,36 @@ func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
 		return f, nil
 	}
 	seen := l.compare(s.change, f.record.Rows)
-	if seen.Before == len(s.change.before) {
+	corrects := seen.Before == len(s.change.before)
+	if corrects && (s.base == nil || l.alike(s.base.Rows, f.record.Rows)) {
 		return f, nil
 	}
 	s.sights = append(s.sights, sight{record: f.record, at: asked})
-	if s.change.op == pipeline.OpUpdate && seen.After == seen.Fields {
+	switch {
+	case corrects:
+		s.end(pipeline.Stale, "somebody changed another field, which the whole record that was to be sent would set back")
+	case s.change.op == pipeline.OpUpdate && seen.After == seen.Fields:
 		s.end(pipeline.AlreadyTrue, "holds what was to be sent")
-	} else {
+	default:
 		s.end(pipeline.Stale, "the record is not what the change corrects any more")
 	}
 	return f, nil
+}
+
+// alike reports whether two reads of a record by its ID show the same, but for
+// fields that the project file ignores.
+func (l *loader) alike(a, b arrow.RecordBatch) bool {
+	if x, y := columnOf(a, pipeline.ColExtra), columnOf(b, pipeline.ColExtra); x.ValueStr(0) != y.ValueStr(0) {
+		return false
+	}
+	for _, f := range l.req.Stream.Extract.Fields {
+		was, had := l.value(a, f.Name)
+		is, has := l.value(b, f.Name)
+		if !f.Ignore && (had != has || !same(was, is)) {
+			return false
+		}
+	}
+	return true
 }
 
 // compare counts the fields of a record that are as sent and as before.

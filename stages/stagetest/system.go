@@ -32,6 +32,10 @@ type System struct {
 	Hidden   map[string]bool   // records that listings leave out
 	Unread   map[string]bool   // IDs whose read fails
 	NoFetch  bool
+	NoStatus bool        // answers carry no status, as those of a database
+	Whole    bool        // updates replace the whole record
+	OnFetch  func(n int) // what people do just before the nth read by ID (from 1)
+	fetches  int
 	Parts    []pipeline.Partition // nil: one, named ""
 	PartOf   map[string]string    // ID -> partition
 
@@ -209,6 +213,9 @@ func (s *System) batch(ids []string) (arrow.RecordBatch, int64) {
 
 // Fetch reads records by ID.
 func (s *System) Fetch(_ context.Context, ids []string) (pipeline.FetchResult, error) {
+	if s.fetches++; s.OnFetch != nil {
+		s.OnFetch(s.fetches)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := pipeline.FetchResult{Failed: map[string]error{}}

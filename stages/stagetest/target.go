@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/trueup-data/trueup/pipeline"
@@ -19,11 +20,18 @@ func (s *System) CanWrite(pipeline.WriteOp) bool { return true }
 
 // Prepare renders a write as JSON.
 func (s *System) Prepare(w pipeline.Write) (pipeline.Request, error) {
-	body, err := json.Marshal(w.After)
+	values, whole := w.After, s.Whole && w.Op == pipeline.OpUpdate
+	if whole {
+		if w.Base == nil {
+			return pipeline.Request{}, pipeline.ErrNeedsRead
+		}
+		values = laid(w)
+	}
+	body, err := json.Marshal(values)
 	if err != nil {
 		return pipeline.Request{}, err
 	}
-	r := pipeline.Request{Method: string(w.Op), Path: w.ID, Body: string(body), Header: map[string]string{}}
+	r := pipeline.Request{Method: string(w.Op), Path: w.ID, Body: string(body), Header: map[string]string{}, Whole: whole}
 	if s.By == pipeline.ByIdempotencyKey {
 		r.Header["key"] = w.IdempotencyKey
 	}
@@ -31,6 +39,19 @@ func (s *System) Prepare(w pipeline.Write) (pipeline.Request, error) {
 		r.Header["version"] = strconv.FormatInt(*w.Version, 10)
 	}
 	return r, nil
+}
+
+// laid is the newest record with what changes laid over it.
+func laid(w pipeline.Write) pipeline.Values {
+	out := pipeline.Values{}
+	for _, f := range Fields() {
+		column := w.Base.Rows.Column(w.Base.Rows.Schema().FieldIndices(f.Name)[0])
+		if text, ok := f.Type.Canonical(column, 0); ok && f.Name != "id" && f.Name != "updated_at" {
+			out[f.Name] = &text
+		}
+	}
+	maps.Copy(out, w.After)
+	return out
 }
 
 // Send does a write, or what OnSend says instead.
@@ -56,6 +77,9 @@ func (s *System) Send(_ context.Context, r pipeline.Request, op pipeline.WriteOp
 	}
 	answer, err := s.effect(r, op)
 	answer.At = at
+	if s.NoStatus {
+		answer.Status = 0
+	}
 	if what == LostAfter {
 		return pipeline.Answer{}, lost()
 	}

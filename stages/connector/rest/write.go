@@ -158,7 +158,7 @@ func (s *Stream) Prepare(w pipeline.Write) (pipeline.Request, error) {
 	if err != nil {
 		return pipeline.Request{}, s.prepareError(w, err)
 	}
-	req := pipeline.Request{Method: o.method, Header: map[string]string{}}
+	req := pipeline.Request{Method: o.method, Header: map[string]string{}, Whole: o.method == http.MethodPut && w.Op == pipeline.OpUpdate}
 	if req.Path, err = o.path.path(vals); err != nil {
 		return pipeline.Request{}, s.prepareError(w, err)
 	}

@@ -47,7 +47,7 @@ func TestPrepareRendersTheExactBytes(t *testing.T) {
 				Body: `{"cents":250,"note":null,"ref":{"code":"B\""}}`}},
 		{"PUT: the whole record, unset fields left out", `          update: {method: PUT, path: "/v2/items/{{ id }}"}`,
 			withAfter(update, pipeline.Values{"code": ptr("B")}), raw,
-			pipeline.Request{Method: "PUT", Path: "/v2/items/7%2F..", Header: map[string]string{"Content-Type": "application/json"},
+			pipeline.Request{Method: "PUT", Whole: true, Path: "/v2/items/7%2F..", Header: map[string]string{"Content-Type": "application/json"},
 				Body: `{"id":"7","note":null,"ref":{"code":"B","kind":"x"},"tags":["a",{"b":1}],"updated_at":1700000000123}`}},
 		{"POST", "          create: {path: /v2/items}\n          idempotency: {header: Idempotency-Key, retention: 1h}", create, "",
 			pipeline.Request{Method: "POST", Path: "/v2/items", Header: map[string]string{"Content-Type": "application/json", "Idempotency-Key": "idem"},
