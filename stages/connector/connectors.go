@@ -5,6 +5,7 @@ package connector
 
 import (
 	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/stages/connector/postgres"
 	"github.com/trueup-data/trueup/stages/connector/rest"
 )
 
@@ -15,6 +16,6 @@ import (
 func Known() config.Known {
 	return config.Known{
 		"rest":     rest.Keys(),
-		"postgres": {CanFetch: true, WritesByDefault: true},
+		"postgres": postgres.Keys(),
 	}
 }

@@ -23,15 +23,17 @@ func TestTheSchemaOfTheProjectFileIsCurrent(t *testing.T) {
 }
 
 func TestTheExamplesLoadWithTheRealConnectors(t *testing.T) {
-	env := func(string) (string, bool) { return "https://system.example/v1", true }
-	store := func(name string) (string, bool) {
-		if name == "TRUEUP_STORE" {
-			return "", false
+	env := func(name string) (string, bool) {
+		switch name {
+		case "TRUEUP_STORE":
+			return "s3://bucket/prefix", true
+		case "PMS_DSN":
+			return "postgres://trueup@db.example/pms", true
 		}
-		return env(name)
+		return "https://system.example/v1", true
 	}
-	for _, path := range []string{"../../testdata/projects/rentals/trueup.yaml", "../../cmd/sandbox/story/trueup.yaml"} {
-		if _, err := config.Load(path, store, Known()); err != nil {
+	for _, path := range []string{"../../testdata/projects/rentals/trueup.yaml", "../../testdata/integration/trueup.yaml", "../../cmd/sandbox/story/trueup.yaml"} {
+		if _, err := config.Load(path, env, Known()); err != nil {
 			t.Errorf("%s:\n%v", path, err)
 		}
 	}
