@@ -22,6 +22,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/store/open"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/stages/connector"
+	"github.com/trueup-data/trueup/stages/connector/postgres"
 	"github.com/trueup-data/trueup/stages/connector/rest"
 	"github.com/trueup-data/trueup/stages/extract"
 	"github.com/trueup-data/trueup/stages/load"
@@ -41,6 +42,8 @@ type app struct {
 	sources map[pipeline.StreamID]extract.Source
 	targets map[pipeline.StreamID]load.Target
 	closers []func() error
+
+	databases map[string]*postgres.Client // by system: its streams share connections
 }
 
 // openApp loads the project, opens its lake and the engine. Connectors are made
@@ -135,10 +138,33 @@ func (a *app) connectStream(system config.System, e config.Entity, s config.Stre
 			return err
 		}
 		a.sources[id], a.targets[id] = made, made
+	case "postgres":
+		made, err := a.connectPostgres(system, e, s, postgres.Deps{Gate: gate, Redact: secrets, Log: a.log})
+		if err != nil {
+			return err
+		}
+		a.sources[id], a.targets[id] = made, made
 	default:
 		return fmt.Errorf("%s: no connector is named %q", id, system.Connector)
 	}
 	return nil
+}
+
+// connectPostgres makes a stream over the connections of its system.
+func (a *app) connectPostgres(system config.System, e config.Entity, s config.Stream, deps postgres.Deps) (*postgres.Stream, error) {
+	deps.Client = a.databases[system.Name]
+	if deps.Client == nil {
+		client, err := postgres.NewClient(system, deps)
+		if err != nil {
+			return nil, err
+		}
+		if a.databases == nil {
+			a.databases = map[string]*postgres.Client{}
+		}
+		deps.Client, a.databases[system.Name] = client, client
+		a.closers = append(a.closers, func() error { client.Close(); return nil })
+	}
+	return postgres.New(system, e, s, deps)
 }
 
 // job is what stages/run needs.
