@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,9 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/trueup-data/trueup/pipeline/config"
-	"github.com/trueup-data/trueup/pipeline/fault"
-	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/observe"
 )
 
@@ -72,6 +68,8 @@ func (c *cli) root() *cobra.Command {
 		Short:         "Keep the same records true in many systems, and prove it",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          knownVerb,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return c.checkFlags()
 		},
@@ -101,7 +99,7 @@ func (c *cli) checkFlags() error {
 		{"--progress", c.flags.progress, []string{"auto", "plain", "none"}},
 	} {
 		if !oneOf(f.value, f.allowed) {
-			return &usageError{err: fmt.Errorf("%s is %q; it can be %v", f.name, f.value, f.allowed), help: "trueup --help"}
+			return &usageError{err: fmt.Errorf("%s is %q; it can be %s", f.name, f.value, choice(f.allowed)), help: "trueup --help"}
 		}
 	}
 	return nil
@@ -116,69 +114,7 @@ func oneOf(value string, allowed []string) bool {
 	return false
 }
 
-// usageError is a mistake on the command line.
-type usageError struct {
-	err  error
-	help string
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
 // attention ends a verb that did its work and found something for a person.
 type attention struct{ what string }
 
 func (a *attention) Error() string { return a.what }
-
-// report prints an error the way every verb does: what, where and why on the
-// first line, then help: and note:. It gives the exit code.
-func (c *cli) report(ctx context.Context, err error) int {
-	if err == nil {
-		return exitDone
-	}
-	var needs *attention
-	if errors.As(err, &needs) {
-		return exitAttention
-	}
-	code := exitCode(ctx, err)
-	fmt.Fprintf(c.err, "error: %s\n", c.secrets.Text(err.Error()))
-	help, note := advice(err)
-	if help != "" {
-		fmt.Fprintf(c.err, "help: %s\n", c.secrets.Text(help))
-	}
-	if note != "" {
-		fmt.Fprintf(c.err, "note: %s\n", c.secrets.Text(note))
-	}
-	return code
-}
-
-func exitCode(ctx context.Context, err error) int {
-	var usage *usageError
-	var problems config.Problems
-	switch {
-	case errors.As(err, &usage), errors.As(err, &problems):
-		return exitUsage
-	case errors.Is(err, lake.ErrLeaseHeld):
-		return exitLeaseHeld
-	case ctx.Err() != nil:
-		return exitInterrupted
-	default:
-		return exitFailed
-	}
-}
-
-// advice is the next command, and what is safe.
-func advice(err error) (help, note string) {
-	var usage *usageError
-	switch {
-	case errors.As(err, &usage):
-		return usage.help, ""
-	case errors.Is(err, lake.ErrNoLake):
-		return "trueup init", "nothing was read or written"
-	case errors.Is(err, lake.ErrLeaseHeld):
-		return "wait for the other run, or see it with: trueup status", "this run did nothing"
-	case errors.Is(err, context.Canceled):
-		return "trueup run", "everything up to the last checkpoint is stored; the next run goes on from there"
-	}
-	return fault.HelpOf(err), fault.NoteOf(err)
-}

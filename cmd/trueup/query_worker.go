@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
 
@@ -23,7 +26,7 @@ const queryMemory = 2 << 30
 // queryWorkerCommand is the process that runs a query: it gets a bundle on
 // standard input and has nothing else.
 func (c *cli) queryWorkerCommand() *cobra.Command {
-	return &cobra.Command{Use: "query-worker", Hidden: true, Args: cobra.NoArgs,
+	return &cobra.Command{Use: "query-worker", Hidden: true, Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var b bundle
 			if err := json.NewDecoder(c.in).Decode(&b); err != nil {
@@ -55,10 +58,26 @@ func (c *cli) answer(ctx context.Context, b *bundle) error {
 	}
 	rows, err := session.Query(ctx, b.Statement)
 	if err != nil {
-		return err
+		return mistake(ctx, b, err)
 	}
 	defer rows.Close()
-	return c.printRows(rows, b.Format, b.Rows)
+	return mistake(ctx, b, c.printRows(rows, b.Format, b.Rows))
+}
+
+// mistake says what is wrong with a statement: most errors here are its author's.
+func mistake(ctx context.Context, b *bundle, err error) error {
+	help := "trueup query --describe"
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fault.New(fault.Canceled, "query", fmt.Errorf("it took longer than %s", b.Timeout)).WithHelp("narrow it, or raise --timeout")
+	case slices.Contains([]string{duck.CodeMemory, duck.CodeFile, duck.CodeBroken}, fault.CodeOf(err)):
+		return err
+	case fault.HelpOf(err) != "":
+		help = fault.HelpOf(err)
+	}
+	return &usageError{err: err, help: help}
 }
 
 // printRows writes a result; more rows than limit are an error, never cut in silence.
@@ -74,7 +93,7 @@ func (c *cli) printRows(rows *sql.Rows, format string, limit int) error {
 	var all [][]any
 	for rows.Next() {
 		if len(all) == limit {
-			return fmt.Errorf("the result has more than %d rows; narrow it, or raise --rows", limit)
+			return &usageError{err: fmt.Errorf("the result has more than %s", plural(int64(limit), "row", "rows")), help: "narrow it, or raise --rows"}
 		}
 		values, into := make([]any, len(names)), make([]any, len(names))
 		for i := range values {

@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) compactCommand() *cobra.Command {
-	return &cobra.Command{Use: "compact", Short: "Fold small files into few; changes no row", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "compact", Short: "Fold small files into few; changes no row", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.doCompact(cmd.Context()) }}
 }
 
@@ -35,7 +35,7 @@ func (c *cli) doCompact(ctx context.Context) (err error) {
 
 func (c *cli) collectCommand() *cobra.Command {
 	var keep int
-	cmd := &cobra.Command{Use: "collect", Short: "Delete files that no commit can name any more", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "collect", Short: "Delete files that no commit can name any more", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.doCollect(cmd.Context(), keep) }}
 	cmd.Flags().IntVar(&keep, "keep", 1000, "commits to keep, so that they can still be read")
 	return cmd

@@ -9,123 +9,116 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/lake"
-	"github.com/trueup-data/trueup/pipeline/observe"
-	"github.com/trueup-data/trueup/pipeline/store"
 	"github.com/trueup-data/trueup/stages/validate"
 )
 
 func (c *cli) initCommand() *cobra.Command {
-	return &cobra.Command{Use: "init", Short: "Write a project file, try the store, make the first commit; may be repeated", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "init", Short: "Write a project file, try the store, make the first commit; may be repeated", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.doInit(cmd.Context()) }}
 }
 
-func (c *cli) doInit(ctx context.Context) error {
-	if err := c.writeStarter(); err != nil {
+// doInit may be repeated: what is there stays.
+func (c *cli) doInit(ctx context.Context) (err error) {
+	wrote, err := c.writeStarter()
+	if err != nil {
 		return err
 	}
 	a, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer func() { err = errors.Join(err, a.Close()) }()
 	if a.lake, err = lake.Init(ctx, a.store, lakeOptions(a)); err != nil {
-		return fmt.Errorf("make the lake in %s: %w", a.store.URL(), err)
+		return storeTrouble("make the lake of project "+a.project.Name, err)
+	}
+	if c.json() {
+		return c.printJSON(map[string]any{"project": a.project.Name, "store": a.store.URL(), "wrote": wrote})
 	}
 	c.say("the store %s keeps its promises, and holds the lake of project %s", a.store.URL(), a.project.Name)
 	c.say("next: trueup validate")
 	return nil
 }
 
-// writeStarter writes a project file and a .gitignore where there are none.
-func (c *cli) writeStarter() error {
+// writeStarter writes a project file where there is none, and keeps the working
+// folder out of version control. It gives the files that it wrote.
+func (c *cli) writeStarter() (wrote []string, err error) {
+	wrote = []string{}
 	path := c.flags.project
 	if _, err := os.Stat(path); err == nil {
-		return nil
+		return wrote, nil
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("look for the project file: %w", err)
+		return nil, &projectError{fmt.Errorf("look for the project file: %w", err)}
 	}
 	if err := os.WriteFile(path, starter, 0o600); err != nil {
-		return fmt.Errorf("write the project file: %w", err)
+		return nil, fault.New(fault.Permanent, "write the project file", err).WithHelp("let the process write there, or name another with --project").WithNote("nothing was written")
 	}
-	c.say("wrote %s: two systems to begin from", path)
+	wrote = append(wrote, path)
+	if !c.json() {
+		c.say("wrote %s: two systems to begin from", path)
+	}
 	ignore := filepath.Join(filepath.Dir(path), ".gitignore")
-	if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(ignore, []byte(".trueup/\n"), 0o600); err != nil {
-			return fmt.Errorf("write .gitignore: %w", err)
+	added, err := ignoreWork(ignore)
+	if err != nil {
+		return nil, fmt.Errorf("write .gitignore: %w", err)
+	}
+	if added {
+		wrote = append(wrote, ignore)
+	}
+	return wrote, nil
+}
+
+// ignoreWork adds the working folder to a .gitignore, unless it is there.
+func ignoreWork(path string) (added bool, err error) {
+	const line = ".trueup/"
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	for l := range strings.Lines(string(old)) {
+		if slices.Contains([]string{line, "/" + line, ".trueup", "/.trueup"}, strings.TrimSpace(l)) {
+			return false, nil
 		}
 	}
-	return nil
+	if len(old) > 0 && old[len(old)-1] != '\n' {
+		old = append(old, '\n')
+	}
+	return true, os.WriteFile(path, append(old, line+"\n"...), 0o600) //nolint:gosec // beside the project file that the user named; an existing file keeps its mode
 }
 
 func (c *cli) validateCommand() *cobra.Command {
-	return &cobra.Command{Use: "validate", Short: "Check the project file: keys, types, and every expression", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			project, err := c.loadProject()
-			if err != nil {
-				return err
-			}
-			if err := validate.Check(cmd.Context(), project); err != nil {
-				return err
-			}
-			streams := 0
-			for _, e := range project.Entities {
-				streams += len(e.Streams)
-			}
-			c.say("%s: %d systems, %d entities, %d streams: every key, type and expression holds", project.Name,
-				len(project.Systems), len(project.Entities), streams)
-			return nil
-		}}
+	return &cobra.Command{Use: "validate", Short: "Check the project file: keys, types, and every expression", Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.doValidate(cmd.Context()) }}
 }
 
-func (c *cli) doctorCommand() *cobra.Command {
-	return &cobra.Command{Use: "doctor", Short: "Try the store, the lake and every system; changes nothing", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.doDoctor(cmd.Context()) }}
-}
-
-// doDoctor tries one thing after the other and says what each gave.
-func (c *cli) doDoctor(ctx context.Context) (err error) {
-	a, err := c.openStore(ctx)
+func (c *cli) doValidate(ctx context.Context) error {
+	project, err := c.loadProject()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.Close()) }()
-	var failed []error
-	check := func(what string, err error) {
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", what, err))
-			c.say("failed  %s: %s", what, c.secrets.Text(err.Error()))
-			return
-		}
-		c.say("ok      %s", what)
+	if err := validate.Check(ctx, project); err != nil {
+		return &projectError{err}
 	}
-	check("project file "+c.flags.project, validate.Check(ctx, a.project))
-	check("store "+a.store.URL()+" keeps its promises to 32 writers at once", store.Probe(ctx, a.store, "probe/"))
-	_, err = lake.Open(ctx, a.store, lakeOptions(a))
-	check("lake", err)
-	if err := a.connect(observe.NewFigures(), c.secrets); err != nil {
-		check("connectors", err)
+	systems, entities, streams := len(project.Systems), len(project.Entities), 0
+	for _, e := range project.Entities {
+		streams += len(e.Streams)
 	}
-	for _, e := range a.project.Entities {
-		for _, s := range e.Streams {
-			id := streamOf(e, s)
-			if source := a.sources[id]; source != nil {
-				_, err := source.Partitions(ctx)
-				check("system "+id.String()+" answers", err)
-			}
-			for _, w := range writeWarnings(a, e, s) {
-				c.say("note    %s", w)
-			}
-		}
+	if c.json() {
+		return c.printJSON(map[string]any{"project": project.Name, "valid": true, "systems": systems, "entities": entities, "streams": streams})
 	}
-	return errors.Join(failed...)
+	c.say("%s: %s, %s, %s: every key, type and expression holds", project.Name, plural(int64(systems), "system", "systems"),
+		plural(int64(entities), "entity", "entities"), plural(int64(streams), "stream", "streams"))
+	return nil
 }
 
 func (c *cli) versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "The version of this program and of DuckDB", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "version", Short: "The version of this program and of DuckDB", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := versions()
 			if c.json() {

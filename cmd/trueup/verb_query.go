@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
@@ -31,7 +32,7 @@ type queryFlags struct {
 
 func (c *cli) queryCommand() *cobra.Command {
 	var f queryFlags
-	cmd := &cobra.Command{Use: "query [SQL]", Short: "Ask the lake anything, read-only; --describe lists what there is", Args: cobra.MaximumNArgs(1),
+	cmd := &cobra.Command{Use: "query [SQL]", Short: "Ask the lake anything, read-only; --describe lists what there is", Args: oneStatement,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.describe {
 				return c.describeViews()
@@ -121,19 +122,30 @@ func (c *cli) doQuery(ctx context.Context, statement string, f queryFlags) (err 
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	child := exec.CommandContext(ctx, self, "query-worker") //nolint:gosec // this very program
+	child := exec.CommandContext(ctx, self, "query-worker", "--output", "json") //nolint:gosec // this very program
 	child.Env, child.Dir = []string{}, b.Folder
 	child.Stdin, child.Stdout = bytes.NewReader(input), c.out
 	var stderr bytes.Buffer
 	child.Stderr = &stderr
 	if err := child.Run(); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		text := strings.TrimSpace(strings.TrimPrefix(stderr.String(), "error: "))
-		return &usageError{err: fmt.Errorf("query: %s", text), help: "trueup query --describe"}
+		return relay(ctx, stderr.Bytes(), err)
 	}
 	return nil
+}
+
+// relay passes on what the process that ran a query reported as its last line.
+func relay(ctx context.Context, stderr []byte, err error) error {
+	if ctx.Err() != nil {
+		return fault.New(fault.Canceled, "query", errors.New("interrupted")).WithNote("a query changes nothing")
+	}
+	lines := bytes.Split(bytes.TrimSpace(stderr), []byte("\n"))
+	var e relayed
+	if json.Unmarshal(lines[len(lines)-1], &e.failure) != nil || e.failure.Error == "" {
+		return fault.New(fault.Permanent, "query", fmt.Errorf("its process ended: %w: %s", err, bytes.TrimSpace(stderr))).
+			WithHelp("narrow it: a process that ends like this had too little memory, or DuckDB failed").WithNote("a query changes nothing")
+	}
+	e.failure.Error = "query: " + e.failure.Error
+	return &e
 }
 
 // gather pins a commit and brings its files here.
@@ -164,6 +176,13 @@ func (a *app) gather(ctx context.Context, seq uint64) (bundle, func(), error) {
 func (a *app) pin(ctx context.Context, seq uint64) (*lake.Pin, error) {
 	if seq == 0 {
 		return a.lake.PinHead(ctx)
+	}
+	head, err := a.lake.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if newest := head.Commit().Seq; seq > newest {
+		return nil, &usageError{err: fmt.Errorf("there is no commit %d yet; the newest is %d", seq, newest), help: fmt.Sprintf("trueup query --commit %d ...", newest)}
 	}
 	return a.lake.Pin(ctx, seq)
 }

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/observe"
+	"github.com/trueup-data/trueup/pipeline/tables"
+	"github.com/trueup-data/trueup/stages/review/story"
 	"github.com/trueup-data/trueup/stages/run"
 )
 
@@ -33,7 +39,7 @@ func (f *runFlags) bind(cmd *cobra.Command, withMode bool) {
 
 func (c *cli) runCommand() *cobra.Command {
 	var f runFlags
-	cmd := &cobra.Command{Use: "run", Short: "Extract, reconcile and load, once", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "run", Short: "Extract, reconcile and load, once", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.doRun(cmd.Context(), f, run.All()) }}
 	f.bind(cmd, true)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "approve a first plan")
@@ -42,7 +48,7 @@ func (c *cli) runCommand() *cobra.Command {
 
 func (c *cli) extractCommand() *cobra.Command {
 	var f runFlags
-	cmd := &cobra.Command{Use: "extract", Short: "Read what changed in the systems", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "extract", Short: "Read what changed in the systems", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.doRun(cmd.Context(), f, []run.Stage{run.Extract})
 		}}
@@ -52,7 +58,7 @@ func (c *cli) extractCommand() *cobra.Command {
 
 func (c *cli) reconcileCommand() *cobra.Command {
 	var f runFlags
-	cmd := &cobra.Command{Use: "reconcile", Short: "Decide who is right, and plan the changes; sends nothing", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "reconcile", Short: "Decide who is right, and plan the changes; sends nothing", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.doRun(cmd.Context(), f, []run.Stage{run.Reconcile})
 		}}
@@ -63,7 +69,7 @@ func (c *cli) reconcileCommand() *cobra.Command {
 
 func (c *cli) loadCommand() *cobra.Command {
 	var f runFlags
-	cmd := &cobra.Command{Use: "load", Short: "Send the planned changes that may be sent", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "load", Short: "Send the planned changes that may be sent", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.doRun(cmd.Context(), f, []run.Stage{run.Settle, run.Load})
 		}}
@@ -80,21 +86,14 @@ func (f runFlags) options(a *app, stages []run.Stage) (run.Options, error) {
 	if o.Mode != pipeline.Incremental && o.Mode != pipeline.Sweep {
 		return o, &usageError{err: fmt.Errorf("--mode is %q; it can be incremental or sweep", f.mode), help: "trueup run --help"}
 	}
-	var entities, systems []string
-	for _, e := range a.project.Entities {
-		entities = append(entities, e.Name)
+	for _, n := range f.entities {
+		if err := entityNamed(a.project, n); err != nil {
+			return o, err
+		}
 	}
-	for _, s := range a.project.Systems {
-		systems = append(systems, s.Name)
-	}
-	for _, w := range []struct {
-		flag         string
-		names, known []string
-	}{{"--entity", f.entities, entities}, {"--system", f.systems, systems}} {
-		for _, n := range w.names {
-			if !oneOf(n, w.known) {
-				return o, &usageError{err: fmt.Errorf("%s %s is not in the project; there are %v", w.flag, n, w.known), help: "trueup validate"}
-			}
+	for _, n := range f.systems {
+		if err := systemNamed(a.project, n); err != nil {
+			return o, err
 		}
 	}
 	if f.runAt == "" {
@@ -124,20 +123,63 @@ func (c *cli) doRun(ctx context.Context, f runFlags, stages []run.Stage) (err er
 		return err
 	}
 	job := a.job()
+	job.Figures = figures
 	p := c.progress()
 	job.Notice = p.notice
 	result, err := run.Run(ctx, job, o)
 	p.stop()
 	if err != nil {
-		return fmt.Errorf("run %s: %w", o.ID, err)
+		return c.stopped(ctx, a.project, result, err)
 	}
 	if c.json() {
 		err = c.printJSON(runJSON(result))
 	} else {
-		c.printRun(result)
+		waiting := int64(0)
+		if !slices.Contains(stages, run.Reconcile) && slices.Contains(stages, run.Load) {
+			if waiting, err = a.waiting(ctx); err != nil {
+				return err
+			}
+		}
+		c.printRun(a.project, result, stages, waiting)
 	}
 	if err == nil && result.Attention() {
 		err = &attention{"the run is done and something needs a person"}
 	}
 	return err
+}
+
+// waiting counts the changes that only a person lets go on.
+func (a *app) waiting(ctx context.Context) (n int64, err error) {
+	head, err := a.lake.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	session, err := a.engine.Session(ctx, head)
+	if err != nil {
+		return 0, err
+	}
+	defer session.Close()
+	open, err := story.Changes(ctx, session, a.project, story.Filter{Open: true})
+	for _, x := range open {
+		if x.State == tables.ChangePlanned && x.Word == nil || x.State == tables.ChangeHeld {
+			n++
+		}
+	}
+	return n, err
+}
+
+// stopped says what a run did that did not come to its end, and what is safe.
+func (c *cli) stopped(ctx context.Context, project *config.Project, r run.Result, err error) error {
+	if r.Commit == 0 { // it never began
+		return fmt.Errorf("run %s: %w", r.Run, err)
+	}
+	if !c.json() {
+		c.printStages(project, r)
+	}
+	e := fault.New(fault.KindOf(err), "run "+string(r.Run), err).WithCode(fault.CodeOf(err))
+	if ctx.Err() != nil {
+		e = fault.New(fault.Canceled, "run "+string(r.Run), errors.New("interrupted after a checkpoint"))
+	}
+	return e.WithHelp(cmp.Or(fault.HelpOf(err), "trueup run")).
+		WithNote("what was read, decided or sent up to here is stored; the next run goes on from there, and sends nothing twice")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/delta"
 	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/observe"
 	"github.com/trueup-data/trueup/pipeline/pace"
@@ -44,6 +45,7 @@ type app struct {
 	closers []func() error
 
 	databases map[string]*postgres.Client // by system: its streams share connections
+	apis      map[string]*rest.Client     // the same
 }
 
 // openApp loads the project, opens its lake and the engine. Connectors are made
@@ -54,7 +56,7 @@ func (c *cli) openApp(ctx context.Context) (*app, error) {
 		return nil, err
 	}
 	if a.lake, err = lake.Open(ctx, a.store, lakeOptions(a)); err != nil {
-		return nil, errors.Join(err, a.Close())
+		return nil, errors.Join(storeTrouble("open the lake of project "+a.project.Name, err), a.Close())
 	}
 	if err := a.openEngine(); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -68,7 +70,10 @@ func (c *cli) loadProject() (*config.Project, error) {
 	if project != nil {
 		c.secrets.Add(project.Secrets...)
 	}
-	return project, err
+	if err != nil {
+		return nil, &projectError{err}
+	}
+	return project, nil
 }
 
 // openStore loads the project and opens its store.
@@ -79,9 +84,22 @@ func (c *cli) openStore(ctx context.Context) (*app, error) {
 	}
 	a := &app{project: project, log: c.logger(), work: filepath.Join(projectDir(c.flags.project), ".trueup")}
 	if a.store, err = open.Open(ctx, project.Store, open.Options{Dir: projectDir(c.flags.project), Log: a.log}); err != nil {
-		return nil, fmt.Errorf("open the store of project %s: %w", project.Name, err)
+		return nil, storeTrouble("open the store of project "+project.Name, err)
 	}
 	return a, nil
+}
+
+// storeTrouble says of a store that cannot be used what every verb may say then:
+// it is the first thing that is opened.
+func storeTrouble(what string, err error) error {
+	e := fault.New(fault.KindOf(err), what, err).WithHelp(fault.HelpOf(err)).WithNote(fault.NoteOf(err)).WithCode(fault.CodeOf(err))
+	if e.Help == "" {
+		e.Help = "see whether the store is up and its URL right: trueup doctor"
+	}
+	if e.Note == "" {
+		e.Note = "no system was asked, and nothing was written"
+	}
+	return e
 }
 
 func lakeOptions(a *app) lake.Options {
@@ -115,6 +133,7 @@ func (a *app) connect(figures *observe.Figures, secrets *observe.Redactor) error
 	gates := map[string]*pace.Gate{}
 	for _, system := range a.project.Systems {
 		l := system.Limits
+		figures.Declare(system.Name)
 		gates[system.Name] = pace.New(pace.Options{System: system.Name, RequestsPerSecond: l.RequestsPerSecond, Burst: l.Burst,
 			Concurrency: l.Concurrency, Adaptive: l.Adaptive, Meter: figures, Log: a.log})
 	}
@@ -133,7 +152,7 @@ func (a *app) connectStream(system config.System, e config.Entity, s config.Stre
 	id := streamOf(e, s)
 	switch system.Connector {
 	case "rest":
-		made, err := rest.New(system, e, s, rest.Deps{Gate: gate, Redact: secrets, Log: a.log})
+		made, err := a.connectREST(system, e, s, rest.Deps{Gate: gate, Redact: secrets, Log: a.log})
 		if err != nil {
 			return err
 		}
@@ -148,6 +167,23 @@ func (a *app) connectStream(system config.System, e config.Entity, s config.Stre
 		return fmt.Errorf("%s: no connector is named %q", id, system.Connector)
 	}
 	return nil
+}
+
+// connectREST makes a stream over the connections and tokens of its system.
+func (a *app) connectREST(system config.System, e config.Entity, s config.Stream, deps rest.Deps) (*rest.Stream, error) {
+	deps.Client = a.apis[system.Name]
+	if deps.Client == nil {
+		client, err := rest.NewClient(system, deps)
+		if err != nil {
+			return nil, err
+		}
+		if a.apis == nil {
+			a.apis = map[string]*rest.Client{}
+		}
+		deps.Client, a.apis[system.Name] = client, client
+		a.closers = append(a.closers, func() error { client.Close(); return nil })
+	}
+	return rest.New(system, e, s, deps)
 }
 
 // connectPostgres makes a stream over the connections of its system.

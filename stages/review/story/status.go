@@ -95,7 +95,7 @@ func Runs(ctx context.Context, session *duck.Session, n int) ([]RunRow, error) {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []RunRow
+	out := []RunRow{}
 	for rows.Next() {
 		var r RunRow
 		var summary sql.NullString
@@ -117,7 +117,7 @@ func streams(ctx context.Context, session *duck.Session) ([]Partition, error) {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []Partition
+	out := []Partition{}
 	for rows.Next() {
 		var p Partition
 		var entity, system string
@@ -143,7 +143,7 @@ func Findings(ctx context.Context, session *duck.Session) ([]Finding, error) {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []Finding
+	out := []Finding{}
 	for rows.Next() {
 		var f Finding
 		var field, key, observed, expected, evidence, help sql.NullString

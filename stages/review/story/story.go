@@ -37,6 +37,7 @@ type Change struct {
 	Attempt int64              `json:"attempt"`
 	Run     string             `json:"run"`
 	At      time.Time          `json:"at"`
+	Word    *Word              `json:"decision,omitempty"` // what a person said of an open change
 }
 
 // Filter chooses changes; empty fields do not filter.
@@ -45,9 +46,13 @@ type Filter struct {
 	Open                       bool // only what is not finished
 }
 
-// Changes lists changes by entity, system, operation and key.
+// Changes lists changes by entity, system, operation and key; an empty list is not nil.
 func Changes(ctx context.Context, session *duck.Session, project *config.Project, f Filter) ([]Change, error) {
-	var out []Change
+	said, err := words(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	out := []Change{}
 	for _, e := range project.Entities {
 		if f.Entity != "" && f.Entity != e.Name {
 			continue
@@ -65,6 +70,11 @@ func Changes(ctx context.Context, session *duck.Session, project *config.Project
 		}
 		if out, err = scanChanges(rows, e.Name, out); err != nil {
 			return nil, err
+		}
+	}
+	for i, c := range out {
+		if slices.Contains([]string{tables.ChangePlanned, tables.ChangeReady, tables.ChangeHeld}, c.State) {
+			out[i].Word = said[c.Effect]
 		}
 	}
 	return out, nil
@@ -220,9 +230,9 @@ func matching(ctx context.Context, session *duck.Session, project *config.Projec
 		if err := session.Current(ctx, tables.Changes(e.Name), "changes"); err != nil {
 			return nil, err
 		}
-		rows, err := session.Query(ctx, "SELECT change FROM changes WHERE ("+where+")")
+		rows, err := session.Query(ctx, "SELECT change FROM changes WHERE (\n"+where+"\n)") // lines of its own: an error points into it
 		if err != nil {
-			return nil, fmt.Errorf("--where: %w", err)
+			return nil, fmt.Errorf("the condition: %w", err)
 		}
 		if err := eachRow(rows, func(row map[string]any) { out[show(row["change"])] = true }); err != nil {
 			return nil, err
