@@ -11,10 +11,10 @@ WHERE v.keys > greatest(g.at_least, g.percent * coalesce(z.records, 0) / 100);
 
 CREATE OR REPLACE TEMP TABLE final_change AS
 SELECT w.* EXCLUDE (state),
-       CASE WHEN t.reason IS NOT NULL THEN 'held' ELSE w.state END AS state,
-       coalesce(t.reason, '') AS reason
+       CASE WHEN t.reason IS NOT NULL AND w.state = 'ready' AND NOT w.approved THEN 'held' ELSE w.state END AS state,
+       CASE WHEN w.state = 'ready' AND NOT w.approved THEN coalesce(t.reason, '') ELSE '' END AS reason
 FROM wanted w
-LEFT JOIN stopped t ON t.system = w.system AND t.kind = w.kind AND w.state = 'ready' AND NOT w.approved;
+LEFT JOIN stopped t USING (system, kind);
 
 INSERT INTO out_changes
 SELECT f._khash, f._key, f.change, f.system, f.op, f.id, f.before, f.after, f.effect,

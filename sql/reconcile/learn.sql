@@ -71,13 +71,13 @@ WITH defaults AS (
     JOIN p_system s ON s.system = t.system
     WHERE t.op = 'create' AND a.state = 'value'
     QUALIFY row_number() OVER (PARTITION BY t._key, a.field ORDER BY s.ord) = 1)
-SELECT g._key, g.field,
-       CASE WHEN d.field IS NULL THEN g.state ELSE 'value' END AS state,
-       CASE WHEN d.field IS NULL THEN g.value ELSE d.value END AS value,
-       CASE WHEN d.field IS NULL THEN g.source ELSE d.system END AS source
-FROM golden0 g
-JOIN golden_record0 r USING (_key)
-LEFT JOIN defaults d ON d._key = g._key AND d.field = g.field AND g.state = 'unset' AND r.live;
+SELECT _key, field, CASE WHEN fills THEN 'value' ELSE state END AS state,
+       CASE WHEN fills THEN default_value ELSE value END AS value, CASE WHEN fills THEN default_system ELSE source END AS source
+FROM (
+    SELECT g.*, d.value AS default_value, d.system AS default_system, d.field IS NOT NULL AND g.state = 'unset' AND r.live AS fills
+    FROM golden0 g
+    JOIN golden_record0 r USING (_key)
+    LEFT JOIN defaults d ON d._key = g._key AND d.field = g.field);
 
 CREATE OR REPLACE TEMP TABLE link1 AS
 WITH learnt AS (

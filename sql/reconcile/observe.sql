@@ -18,16 +18,19 @@ LEFT JOIN link1 l ON l._key = r._key AND l.system = r.system AND l.id = r.id;
 CREATE OR REPLACE TEMP TABLE unreadable AS
 SELECT DISTINCT l._key, l.system
 FROM letter l
-LEFT JOIN (SELECT _key, system, id, max(asked_us) AS asked_us FROM record GROUP BY ALL) r
-       ON r._key = l._key AND r.system = l.system AND (l.id = '' OR r.id = l.id)
+LEFT JOIN record r ON r._key = l._key AND r.system = l.system
 GROUP BY l._key, l.system, l.id, l.asked_us
-HAVING l.asked_us >= coalesce(max(r.asked_us), -1);
+HAVING l.asked_us >= coalesce(max(r.asked_us) FILTER (l.id = '' OR r.id = l.id), -1);
 
 CREATE OR REPLACE TEMP TABLE side0 AS
 WITH shown AS (
     SELECT _key, system,
            count(*) FILTER (standing = 'live') AS live,
-           min(id) FILTER (standing = 'live') AS id,
+           min(id) FILTER (standing = 'live') AS id, -- this and the next four count only where one record is live
+           min(version) FILTER (standing = 'live') AS version,
+           min(hash) FILTER (standing = 'live') AS hash,
+           min(etag) FILTER (standing = 'live') AS etag,
+           min(asked_us) FILTER (standing = 'live') AS asked_us,
            string_agg(id, ' ' ORDER BY id) FILTER (standing = 'live') AS ids,
            bool_or(standing = 'missing') AS missing,
            bool_or(standing = 'gone') AS gone,
@@ -43,10 +46,11 @@ SELECT k._key, s.system, s.ord, s.joined, h.ids,
             WHEN u._key IS NOT NULL THEN 'dead_letter'
             WHEN h.missing THEN 'missing'
             WHEN h.live > 1 THEN 'twins'
-            WHEN h.live = 1 AND b.id = r.id AND r.version < b.version THEN 'stale'
+            WHEN h.live = 1 AND b.id = h.id AND h.version < b.version THEN 'stale'
             ELSE '' END AS unknown,
        CASE WHEN h.live = 1 THEN h.id END AS id,
-       r.version, r.hash, r.etag, r.asked_us,
+       CASE WHEN h.live = 1 THEN h.version END AS version, CASE WHEN h.live = 1 THEN h.hash END AS hash,
+       CASE WHEN h.live = 1 THEN h.etag END AS etag, CASE WHEN h.live = 1 THEN h.asked_us END AS asked_us,
        coalesce(h.gone, false) AS gone, coalesce(h.moved, false) AS moved,
        b.id AS base_id, b.hash AS base_hash, b.version AS base_version
 FROM cand k
@@ -54,7 +58,6 @@ CROSS JOIN p_system s
 LEFT JOIN shown h ON h._key = k._key AND h.system = s.system
 LEFT JOIN doubt d ON d._key = k._key AND d.system = s.system
 LEFT JOIN unreadable u ON u._key = k._key AND u.system = s.system
-LEFT JOIN record r ON r._key = k._key AND r.system = s.system AND r.id = h.id AND h.live = 1
 LEFT JOIN base_record1 b ON b._key = k._key AND b.system = s.system;
 
 -- A record is of an old life if a tombstone names its ID, it was there all the

@@ -5,7 +5,8 @@
 CREATE OR REPLACE TEMP TABLE word AS
 SELECT effect, kind
 FROM (SELECT decision, kind, "at", unnest(CAST(effects::JSON AS VARCHAR[])) AS effect
-      FROM in_decisions, p_run r WHERE kind = 'reject' OR expires_at IS NULL OR epoch_us(expires_at) > r.run_at_us)
+      FROM in_decisions
+      WHERE kind = 'reject' OR expires_at IS NULL OR epoch_us(expires_at) > (SELECT run_at_us FROM p_run))
 QUALIFY row_number() OVER (PARTITION BY effect ORDER BY "at" DESC, decision DESC) = 1;
 
 CREATE OR REPLACE TEMP TABLE standing_change AS
@@ -49,7 +50,8 @@ FROM (
     SELECT system, kind, _key FROM wanted WHERE state = 'ready' AND NOT approved
     UNION ALL
     SELECT c.system, CASE c.op WHEN 'delete' THEN 'deletes' ELSE 'changes' END, c._key
-    FROM in_changes c CROSS JOIN p_run r
-    WHERE c.state IN ('sent', 'in_doubt', 'applied') AND coalesce(c.plan, '') = '' AND epoch_us(c.at) > r.run_at_us - r.window_us
+    FROM in_changes c
+    WHERE c.state IN ('sent', 'in_doubt', 'applied') AND coalesce(c.plan, '') = ''
+      AND epoch_us(c.at) > (SELECT run_at_us - window_us FROM p_run)
       AND NOT EXISTS (FROM word d WHERE d.effect = c.effect AND d.kind = 'approve'))
 GROUP BY system, kind;

@@ -35,7 +35,6 @@ var mutations = []mutation{
 	{"a write's answer is not taken into base", "learn", "WHERE o.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept')\n  AND (o.op", "WHERE false AND (o.op"},
 	{"our own delete is news", "learn", "WHERE op = 'delete' AND outcome IN ('applied', 'applied_partly', 'already_true')", "WHERE false"},
 	{"base does not follow what was overridden", "judged", "WHEN r.judged AND n.state IN ('value', 'null', 'unset') THEN n.state", "WHEN false THEN n.state"},
-	{"fields that were never shown are sent", "send", "AND o.state IN ('value', 'null')\n  AND (w.state", "AND (w.state"},
 	{"what lags is sent", "send", "AND NOT n.lagging\n", "\n"},
 	{"a refusal is forgotten", "send", "ANTI JOIN refused r ON r._key = p._key AND r.system = p.system AND r.field = '' AND r.golden = p.effect", ""},
 	{"what the system deleted is created again", "send", "coalesce(l.deleted_there, false) AND NOT r.recreate AS waits", "false AS waits"},
@@ -63,8 +62,9 @@ func (m mutation) text(name string) (string, error) {
 // one of them must show in what is given to the lake.
 func TestMutationsAreCaught(t *testing.T) {
 	open := mutations
-	for seed := uint64(1); seed < 16 && len(open) > 0; seed++ {
-		g := newGame(t, seed, 150)
+	for seed := uint64(1); seed < 12 && len(open) > 0; seed++ {
+		g := newGame(t, seed, 120)
+		g.w.exec("PRAGMA disable_optimizer") // tables are small: planning is most of the work
 		for run := range 6 {
 			g.step()
 			g.w.judge()
@@ -132,6 +132,37 @@ func TestTheResultDoesNotDependOnRangesOrThreads(t *testing.T) {
 		}
 		g.w.perHash = 1000
 		g.w.exec("SET threads = 2")
+		g.w.fold()
+		g.send()
+	}
+}
+
+// TestNoJoinComparesEverythingWithEverything: a condition on one side alone in an
+// outer join makes DuckDB compare all pairs of rows, which no small table shows.
+func TestNoJoinComparesEverythingWithEverything(t *testing.T) {
+	g := newGame(t, 3, 40)
+	g.w.watch = func(statement string) {
+		if strings.Contains(statement, "TABLE p_") {
+			return // a parameter: rows, and no query
+		}
+		if strings.Contains(statement, "TABLE word AS") || strings.Contains(statement, "TABLE volume AS") {
+			return // compared with the one row of p_run
+		}
+		rows, err := g.w.s.Query(t.Context(), "EXPLAIN "+statement)
+		must(t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var kind, plan string
+			must(t, rows.Scan(&kind, &plan))
+			if strings.Contains(plan, "NL_JOIN") || strings.Contains(plan, "NESTED_LOOP") {
+				t.Errorf("all pairs are compared:\n%s\n%s", statement, plan)
+			}
+		}
+		must(t, rows.Err())
+	}
+	for range 2 {
+		g.step()
+		g.w.judge()
 		g.w.fold()
 		g.send()
 	}

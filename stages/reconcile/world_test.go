@@ -56,6 +56,7 @@ type world struct {
 	at    time.Time
 	last  time.Time
 	wrote map[string]int // rows by output of the last judgement
+	watch func(statement string)
 }
 
 func sqlText(name string) (string, error) {
@@ -253,7 +254,29 @@ func (w *world) tryJudge() error {
 	w.exec(fmt.Sprintf("CREATE OR REPLACE TEMP VIEW in_golden_behind AS SELECT _khash, _key FROM t_golden WHERE %t", back))
 	j := judgement{entity: w.entity, systems: w.states, guards: w.guards, perHash: w.perHash, text: w.text,
 		run: runState{id: w.runID(), at: w.at, lastAt: w.last, plan: w.plan, yes: w.yes}}
+	if w.watch != nil {
+		return j.judge(context.Background(), watched{w.s, w.watch})
+	}
 	return j.judge(context.Background(), w.s)
+}
+
+// watched shows every statement to somebody before it runs.
+type watched struct {
+	memory
+	watch func(statement string)
+}
+
+func (s watched) Exec(ctx context.Context, statements string, args ...any) error {
+	for _, one := range strings.Split(statements, ";\n") {
+		if strings.TrimSpace(one) == "" {
+			continue
+		}
+		s.watch(one)
+		if err := s.memory.Exec(ctx, one, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fold takes what a judgement gave into the tables.

@@ -116,7 +116,7 @@ func (j *judging) die(source string) {
 		}
 	}
 	j.tombstone = &Tombstone{IDs: ids, Source: source, Live: true}
-	j.each(func(s *side) { s.old = s.takesPart() })
+	j.each(func(s *side) { s.old = s.unknown == "" && s.row != nil })
 	for _, s := range j.sides {
 		if s.row != nil {
 			j.tombstone = j.tombstone.with(s.sys.Name, s.row.ID)
