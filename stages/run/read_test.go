@@ -169,10 +169,14 @@ type intent struct {
 	request      pipeline.Request
 }
 
+// intents reads those that may have had an effect: not those of which the journal
+// says that a look, or the system itself, showed that nothing was done.
 func (p *process) intents() []intent {
 	p.t.Helper()
 	var out []intent
-	for _, line := range p.query(`SELECT system, change, generation, request FROM journal WHERE kind = 'intent' ORDER BY _seq, _ord, _pos`) {
+	for _, line := range p.query(`SELECT system, change, generation, request FROM journal i WHERE kind = 'intent' AND NOT EXISTS (
+			FROM journal s WHERE s.change = i.change AND s.generation = i.generation AND s.kind = 'settled' AND s.outcome = 'retryable')
+		ORDER BY _seq, _ord, _pos`) {
 		cells := strings.SplitN(line, "|", 4)
 		i := intent{system: cells[0], name: cells[1] + " generation " + cells[2]}
 		must(p.t, json.Unmarshal([]byte(cells[3]), &i.request))
