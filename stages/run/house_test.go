@@ -128,7 +128,7 @@ func must(t testing.TB, err error) {
 func (h *house) clock() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := h.World.Now()
+	now := h.Now()
 	if !now.After(h.last) {
 		now = h.last.Add(time.Microsecond)
 	}
@@ -234,7 +234,7 @@ func (p *process) end() {
 		}
 	}
 	if p.hazard.died() {
-		p.house.cache++
+		p.cache++
 	}
 }
 

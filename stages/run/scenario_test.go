@@ -107,7 +107,7 @@ func (h *house) book(system string, b world.Values) {
 func (h *house) edit(system, code, field, value string) {
 	h.t.Helper()
 	h.Advance(time.Second)
-	_, err := h.World.Edit(system, h.id(system, code), world.Values{field: world.Text(value)})
+	_, err := h.Edit(system, h.id(system, code), world.Values{field: world.Text(value)})
 	must(h.t, err)
 }
 
@@ -127,7 +127,7 @@ func (h *house) id(system, code string) string {
 // something went wrong.
 func (h *house) play(st store.Store, steps []step, plan map[string][]point, then func(step, run.Result)) error {
 	for i, s := range steps {
-		if by := time.Date(2026, 3, 2, 8+3*i, 0, 0, 0, time.UTC).Sub(h.World.Now()); by > 0 {
+		if by := time.Date(2026, 3, 2, 8+3*i, 0, 0, 0, time.UTC).Sub(h.Now()); by > 0 {
 			h.Advance(by)
 		}
 		if s.people != nil {

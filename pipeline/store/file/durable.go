@@ -14,7 +14,13 @@ import (
 
 // makeFolders makes dir and what is missing above it, each one durable in its
 // parent before anything is put into it.
-func makeFolders(dir string) error {
+func makeFolders(dir string) error { return makeFoldersIn(dir, folderTries) }
+
+// folderTries is how often a parent that a delete removed meanwhile is made
+// again. Some file systems answer "not found" to every mkdir.
+const folderTries = 100
+
+func makeFoldersIn(dir string, tries int) error {
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {
 			return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
@@ -23,7 +29,7 @@ func makeFolders(dir string) error {
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := makeFolders(parent); err != nil {
+		if err := makeFoldersIn(parent, tries); err != nil {
 			return err
 		}
 	}
@@ -31,8 +37,8 @@ func makeFolders(dir string) error {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		return makeFolders(dir) // a delete removed the empty parent
+	case errors.Is(err, fs.ErrNotExist) && tries > 0:
+		return makeFoldersIn(dir, tries-1) // a delete removed the empty parent
 	case err != nil:
 		return err
 	}

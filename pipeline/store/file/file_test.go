@@ -343,3 +343,14 @@ func (a *announcing) Read(p []byte) (int, error) {
 	fmt.Println("uploading")
 	return os.Stdin.Read(p)
 }
+
+// Some file systems answer "not found" to every mkdir: that is an error, not a loop.
+func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
+	st, err := file.Open("/proc/trueup/store", file.Options{})
+	if err == nil {
+		_, err = st.PutIfAbsent(t.Context(), "a", []byte("b"))
+	}
+	if err == nil {
+		t.Fatal("made a folder where none can be made")
+	}
+}
