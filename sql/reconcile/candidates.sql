@@ -1,10 +1,14 @@
 -- Which keys are looked at: those that said something since the watermark,
--- those with work under way, those whose listings have just settled, those that
+-- those with work under way, those whose change was dropped because its system
+-- could not be read (it is wanted again once the system is back), those whose
+-- listings have just settled, those that
 -- changed while a system was away, and all of them after the project file changed.
 CREATE OR REPLACE TEMP TABLE candidate AS
 SELECT _khash, _key FROM in_since
 UNION
 SELECT _khash, _key FROM in_changes WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt')
+UNION
+SELECT _khash, _key FROM in_changes WHERE state = 'superseded' AND reason LIKE 'unknown: %'
 UNION
 SELECT c._khash, c._key FROM in_journal j JOIN in_changes c USING (change) WHERE j.kind <> 'intent'
 UNION

@@ -200,6 +200,27 @@ func TestASystemThatWasAwayGetsWhatItMissed(t *testing.T) {
 	h.quiet()
 }
 
+// A plan that waits outlasts a run in which its system could not be read: its
+// changes are dropped while nothing is known, and wanted again afterwards.
+func TestAPlanOutlastsAnUnreadSystem(t *testing.T) {
+	h := newHouse(t)
+	h.sys["pms"].Put("p1", map[string]string{"code": "A", "guest": "Ana", "price": "100.00"})
+	h.sys["air"].Put("a1", map[string]string{"code": "A", "guest": "Ana", "price": "90.00"})
+	if r := h.run(pipeline.Sweep); r.Plan == "" {
+		t.Fatalf("%+v", r)
+	}
+	h.run(pipeline.Incremental)
+	h.broken["air"] = true
+	h.run(pipeline.Incremental)
+	h.broken["air"] = false
+	h.run(pipeline.Sweep)
+	h.yes = true
+	h.run(pipeline.Incremental)
+	h.yes = false
+	h.expect("A", "Ana 100.00", "Ana 100.00")
+	h.quiet()
+}
+
 func TestALostAnswerIsNoNewsAndNoSecondWrite(t *testing.T) {
 	for _, fault := range []stagetest.Fault{stagetest.LostAfter, stagetest.LostBefore, stagetest.Refuse} {
 		t.Run(string(fault), func(t *testing.T) {
