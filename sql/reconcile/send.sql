@@ -85,7 +85,10 @@ SELECT b._key, b.system, b.op, b.before, b.after,
        CASE WHEN b.op <> 'create' THEN a.version END AS version,
        CASE WHEN b.op <> 'create' THEN a.etag END AS etag,
        CASE WHEN b.op <> 'create' THEN a.asked_us END AS asked_us,
-       b.op = 'create' AND NOT EXISTS (FROM party h WHERE h._key = b._key AND h.id IS NOT NULL AND NOT h.old AND h.joined) AS unjoined
+       -- A system that cannot be read now still holds what it was judged by.
+       b.op = 'create' AND NOT EXISTS (
+           FROM party h WHERE h._key = b._key AND h.joined
+               AND CASE WHEN h.unknown <> '' THEN h.base_id ELSE h.id END IS NOT NULL AND NOT h.old) AS unjoined
 FROM body b JOIN addressee a USING (_key, system);
 
 CREATE OR REPLACE TEMP TABLE want AS

@@ -200,6 +200,27 @@ func TestASystemThatWasAwayGetsWhatItMissed(t *testing.T) {
 	h.quiet()
 }
 
+// A record that was judged in a system which has joined needs no plan to be
+// created elsewhere, also while that system cannot be read.
+func TestARecordOfASystemThatIsAwayIsCreatedElsewhere(t *testing.T) {
+	h := newHouse(t)
+	h.yes = true
+	h.sys["pms"].Put("p1", map[string]string{"code": "A", "guest": "Ana", "price": "100.00"})
+	h.run(pipeline.Sweep)
+	h.yes = false
+	h.quiet()
+	h.broken["pms"] = true
+	h.sys["air"].Put("a2", map[string]string{"code": "B", "guest": "Bo", "price": "1.00"})
+	h.run(pipeline.Incremental)
+	h.broken["pms"], h.broken["air"] = false, true
+	if r := h.run(pipeline.Incremental); r.Waiting != 0 || r.Plan != "" {
+		t.Fatalf("a plan for a record of a system that has joined: %+v", r)
+	}
+	h.broken["air"] = false
+	h.expect("B", "Bo 1.00", "Bo 1.00")
+	h.quiet()
+}
+
 // A plan that waits outlasts a run in which its system could not be read: its
 // changes are dropped while nothing is known, and wanted again afterwards.
 func TestAPlanOutlastsAnUnreadSystem(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 
 // The environment of the crash sweep:
 //
-//	TRUEUP_SWEEP=full     every point (about two hours), or a number of scenarios
+//	TRUEUP_SWEEP=full     every point (some hours), or a number of scenarios
 //	TRUEUP_SWEEP_SEED=7   which points are drawn; a failure prints its own
 //	TRUEUP_SWEEP_PLAN="first load: http 3 lost; a day of edits: store 17 crash, store 4 lost"
 //	                      one scenario with these points, as a failure prints them
@@ -74,7 +74,7 @@ func parsePoint(t *testing.T, text string) point {
 
 // troubles are what may become of an operation.
 func troubles() []faulty.Action {
-	return []faulty.Action{faulty.Crash, faulty.CrashAfter, faulty.ErrAfter}
+	return []faulty.Action{faulty.Crash, faulty.CrashAfter, faulty.ErrAfter, faulty.LandsLate}
 }
 
 // everyPoint lists the points of a step: each operation with each trouble.
@@ -127,7 +127,7 @@ func draw(counts [2]int, r *rand.Rand) point {
 	if counts[1] > 0 {
 		kind = r.IntN(2)
 	}
-	return point{http: kind == 1, n: 1 + r.IntN(counts[kind]), do: troubles()[r.IntN(3)]}
+	return point{http: kind == 1, n: 1 + r.IntN(counts[kind]), do: troubles()[r.IntN(len(troubles()))]}
 }
 
 // sweep plays a scenario without faults, and then again and again with a process

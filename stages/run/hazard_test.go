@@ -10,9 +10,9 @@ import (
 )
 
 // hazard counts what a process asks of the store and of the systems, and lets one
-// of these operations go wrong: the process dies before it or after it, or its
-// answer is lost. A dead process gets nothing any more, from anywhere. It is safe
-// for concurrent use.
+// of these operations go wrong: the process dies before it or after it, its answer
+// is lost, or the process dies and its write lands while the next one works. A
+// dead process gets nothing any more, from anywhere. It is safe for concurrent use.
 type hazard struct {
 	mu            sync.Mutex
 	plan          []point // of the lives to come
@@ -21,6 +21,8 @@ type hazard struct {
 	dead          bool
 	hits          int // points that went wrong so far
 	most          [2]int
+	late          func() // what a dead process still had on the wire
+	lands         int    // it lands at this operation of the store
 }
 
 // expect plans what goes wrong in the lives to come, one point each.
@@ -46,6 +48,10 @@ func (z *hazard) operation(faulty.Operation) faulty.Action {
 	defer z.mu.Unlock()
 	z.stores++
 	z.most[0] = max(z.most[0], z.stores)
+	if z.late != nil && z.stores >= z.lands && !z.dead {
+		z.late()
+		z.late = nil
+	}
 	return z.decide(!z.now.http && z.stores == z.now.n)
 }
 
@@ -67,8 +73,18 @@ func (z *hazard) decide(due bool) faulty.Action {
 		return faulty.Pass
 	}
 	z.hits++
-	z.dead = z.now.do == faulty.Crash || z.now.do == faulty.CrashAfter
+	z.dead = z.now.do != faulty.ErrAfter
 	return z.now.do
+}
+
+// leave keeps what a dead process had on the wire. It lands somewhere in the life
+// of the next one: where is as good as drawn.
+func (z *hazard) leave(late func()) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.dead && z.now.do == faulty.LandsLate {
+		z.late, z.lands = late, 1+z.now.n*37%90
+	}
 }
 
 // died reports whether the process of now is dead.
@@ -98,7 +114,7 @@ func (z *hazard) guard(next http.Handler) http.Handler {
 		switch z.request() {
 		case faulty.Pass:
 			next.ServeHTTP(rw, r)
-		case faulty.ErrAfter, faulty.CrashAfter:
+		case faulty.ErrAfter, faulty.CrashAfter, faulty.LandsLate: // a successor waits until a request of ours has landed
 			next.ServeHTTP(httptest.NewRecorder(), r) // it is done, and nobody hears it
 			noAnswer(rw)
 		default:
@@ -141,8 +157,9 @@ func (p point) name() string {
 		return "crash"
 	case faulty.CrashAfter:
 		return "crash-after"
-	case faulty.ErrAfter:
+	case faulty.LandsLate:
+		return "late"
+	default:
 		return "lost"
 	}
-	return "none"
 }

@@ -170,6 +170,7 @@ type process struct {
 	*house
 	job     run.Job
 	store   store.Store
+	faults  *faulty.Store
 	clients []*rest.Client
 	closers []func() error
 }
@@ -179,7 +180,8 @@ type process struct {
 func (h *house) start(ctx context.Context, st store.Store) (*process, error) {
 	h.hazard.begin()
 	p := &process{house: h}
-	p.store = store.Retry(faulty.New(st, h.hazard.operation), store.Policy{Sleep: h.wait})
+	p.faults = faulty.New(st, h.hazard.operation)
+	p.store = store.Retry(p.faults, store.Policy{Sleep: h.wait})
 	work := filepath.Join(h.dir, fmt.Sprintf("work-%d", h.cache))
 	must(h.t, os.MkdirAll(work, 0o700))
 	l, err := lake.Init(ctx, p.store, h.lakeOptions()) // may be repeated, so that every life may be the first
@@ -207,9 +209,9 @@ func (p *process) connect() {
 	for _, e := range p.project.Entities {
 		for _, s := range e.Streams {
 			sys, _ := p.project.System(s.System)
-			deps := rest.Deps{Redact: p.secrets, Log: p.log, Now: p.clock, Wait: p.wait,
+			deps := rest.Deps{Redact: p.secrets, Log: p.log, Now: p.clock, Wait: p.wait, Random: half,
 				Gate: pace.New(pace.Options{System: sys.Name, RequestsPerSecond: sys.Limits.RequestsPerSecond, Burst: sys.Limits.Burst,
-					Concurrency: sys.Limits.Concurrency, Adaptive: sys.Limits.Adaptive, Clock: clock, Log: p.log})}
+					Concurrency: sys.Limits.Concurrency, Adaptive: sys.Limits.Adaptive, Clock: clock, Random: half, Log: p.log})}
 			client, err := rest.NewClient(sys, deps)
 			must(p.t, err)
 			p.clients = append(p.clients, client)
@@ -221,6 +223,9 @@ func (p *process) connect() {
 		}
 	}
 }
+
+// half is no jitter.
+func half() float64 { return 0.5 }
 
 // end closes what a process had. One that died leaves its folder behind, as a
 // machine that never comes back does.

@@ -35,10 +35,10 @@ func (p *process) approve(id string) error {
 	if err != nil {
 		return err
 	}
-	d := review.Decision{ID: id, Kind: review.Approve, Target: "the first plan", Shown: "{}", Person: "Ines", At: p.clock()}
+	d := review.Decision{ID: id, Kind: review.Approve, Shown: "{}", Person: "Ines", At: p.clock()}
 	for _, c := range open {
 		if c.State == tables.ChangePlanned || c.State == tables.ChangeHeld {
-			d.Effects = append(d.Effects, c.Effect)
+			d.Effects, d.Target = append(d.Effects, c.Effect), c.Plan // a system joins when its plan is approved by name
 		}
 	}
 	return review.Decide(p.t.Context(), review.Deps{Lake: p.job.Lake, Engine: p.job.Engine, Writer: p.job.WriterAt}, d)
@@ -89,6 +89,7 @@ type story struct {
 	ending
 	intents []intent
 	known   []world.Difference
+	journal []string // in short, for messages
 }
 
 // look reads the story in a process of its own, which writes nothing.
@@ -98,6 +99,8 @@ func (h *house) look() story {
 	must(h.t, h.life(func(p *process) error {
 		s.tables(p)
 		s.intents, s.known = p.intents(), p.known()
+		s.journal = p.query(`SELECT key, system, op, left(change, 8), kind, generation, attempt, outcome, status, evidence, run, observed_hash
+			FROM journal ORDER BY key, _seq, _ord, _pos`)
 		return nil
 	}))
 	return s
@@ -175,7 +178,8 @@ func (p *process) intents() []intent {
 	p.t.Helper()
 	var out []intent
 	for _, line := range p.query(`SELECT system, change, generation, request FROM journal i WHERE kind = 'intent' AND NOT EXISTS (
-			FROM journal s WHERE s.change = i.change AND s.generation = i.generation AND s.kind = 'settled' AND s.outcome = 'retryable')
+			FROM journal s WHERE s.change = i.change AND s.generation = i.generation AND s.outcome = 'retryable'
+				AND (s.kind = 'settled' OR s.kind = 'outcome' AND s.attempt = i.attempt))
 		ORDER BY _seq, _ord, _pos`) {
 		cells := strings.SplitN(line, "|", 4)
 		i := intent{system: cells[0], name: cells[1] + " generation " + cells[2]}
@@ -203,6 +207,12 @@ func (p *process) known() []world.Difference {
 // nothing twice, and every effect with exactly one intent in the journal.
 func (h *house) proof(s story) string {
 	problems := unintended(h.Effects(), s.intents)
+	for _, line := range s.journal {
+		key, _, _ := strings.Cut(line, "|")
+		if slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, "("+key+")") }) {
+			problems = append(problems, "  journal: "+line)
+		}
+	}
 	if report := world.Verify(h.World, world.VerifyOptions{Known: s.known}); !report.OK() {
 		problems = append(problems, report.String())
 	}

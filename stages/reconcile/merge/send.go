@@ -110,7 +110,8 @@ func (j *judging) sendCreate(s *side, refused map[string]Difference) {
 	if len(after) == 0 {
 		return
 	}
-	joined := j.count(func(o *side) bool { return o.takesPart() && o.sys.Joined })
+	// A system that cannot be read now still holds what it was judged by.
+	joined := j.count(func(o *side) bool { return o.sys.Joined && (o.takesPart() || o.unknown != "" && o.base != nil) })
 	j.propose(Want{System: s.sys.Name, Op: pipeline.OpCreate, Before: pipeline.Values{}, After: after, LinkUS: last, Unjoined: joined == 0}, refused)
 }
 
