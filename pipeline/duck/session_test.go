@@ -20,6 +20,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/schemas"
@@ -384,5 +385,26 @@ func TestAPlaceThatNobodyFillsOrThatIsNotThereIsAMistake(t *testing.T) {
 	}
 	if got, err := fill("duck/kept.sql", places{"columns": `"$order"`, "order": "y"}); err != nil || !strings.Contains(got, `SELECT "$order" FROM _kept ORDER BY y`) {
 		t.Errorf("a filled place was filled again: %s %v", got, err)
+	}
+}
+
+func TestEveryColumnOfATableCanBeNamedWithoutQuotes(t *testing.T) {
+	f, stream := newFixture(t), pipeline.StreamID{Entity: "bookings", System: "pms"}
+	s := begin(t, open(t, f, Options{}), f)
+	for _, table := range []tables.Table{
+		tables.Replica(stream, nil), tables.SweepSeen(stream), tables.Checkpoints(), tables.Golden("bookings", nil, []string{"pms"}),
+		tables.Crosswalk("bookings"), tables.Tombstones("bookings"), tables.Changes("bookings"), tables.Journal(), tables.Conflicts("bookings"),
+		tables.DeadLetters(), tables.Findings(), tables.Differences(), tables.Decisions(), tables.Runs(), tables.Metrics(),
+	} {
+		if err := s.Rows(t.Context(), table, "it"); err != nil {
+			t.Fatal(err)
+		}
+		for _, column := range table.ColumnNames() {
+			if rows, err := s.Query(t.Context(), "SELECT "+column+" FROM it"); err != nil {
+				t.Errorf("%s: %v", table.Name, err)
+			} else if err := rows.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

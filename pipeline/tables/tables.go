@@ -107,7 +107,7 @@ func Checkpoints() Table {
 			col("mode", text), col("state", text), // state: running, done, failed
 			col("proven", boolean), col("reason", text), col("rows", number),
 			col("lateness_us", number), col("fingerprint", text), col("seq", number),
-			col("run", text), col("at", timestamp),
+			col("run", text), col("recorded_at", timestamp),
 		}}
 }
 
@@ -154,7 +154,7 @@ func Crosswalk(entity string) Table {
 		Key: []string{pipeline.ColKey, "system", "id"},
 		Columns: keyed(col("system", text), col("id", text),
 			col("state", text), // live, missing, gone (proven or by tombstone), deleted (by us), moved
-			col("run", text), col("at", timestamp))}
+			col("run", text), col("recorded_at", timestamp))}
 }
 
 // Tombstones are the keys that golden gave up, with the IDs that held them.
@@ -163,7 +163,7 @@ func Tombstones(entity string) Table {
 		Key: []string{pipeline.ColKey},
 		Columns: keyed(col("ids", document), // {system: [id, ...]}
 			col("source", text), col("live", boolean), // live false: a new life ended it
-			col("run", text), col("at", timestamp))}
+			col("run", text), col("recorded_at", timestamp))}
 }
 
 // States of a change.
@@ -191,7 +191,7 @@ func Changes(entity string) Table {
 			col("golden_version", number),
 			col("state", text), col("reason", text), col("plan", text),
 			col("attempt", number), col("generation", number),
-			col("run", text), col("at", timestamp))}
+			col("run", text), col("recorded_at", timestamp))}
 }
 
 // Kinds of rows of Journal.
@@ -207,7 +207,7 @@ func Journal() Table {
 		Columns: []schemas.Column{
 			col("change", text), col("entity", text), col("system", text), col("key", text), col("id", text),
 			col("op", text), col("kind", text), col("attempt", number), col("generation", number),
-			col("epoch", number), col("committer", text), col("run", text), col("at", timestamp),
+			col("epoch", number), col("committer", text), col("run", text), col("recorded_at", timestamp),
 			col("protocol", text), col("idempotency_key", text), col("request", document),
 			col("observed_hash", number), col("before", document), col("after", document),
 			col("status", number), col("outcome", text), col("answer_digest", text),
@@ -222,7 +222,7 @@ func Conflicts(entity string) Table {
 		Columns: keyed(col("field", text), // "" is the presence of the record
 			col("kind", text), // overridden, presence
 			col("system", text), col("base", text), col("seen", text), col("golden", text),
-			col("chosen", text), col("reason", text), col("run", text), col("at", timestamp))}
+			col("chosen", text), col("reason", text), col("run", text), col("recorded_at", timestamp))}
 }
 
 // DeadLetters are the records that did not fit their types. One with an ID
@@ -260,7 +260,7 @@ func Differences() Table {
 			col("entity", text), col("key", text), col("system", text), col("field", text), // field "" is presence
 			col("kind", text), // rejected, refused, overridden
 			col("golden", text), col("seen", text), col("reason", text), col("open", boolean),
-			col("run", text), col("at", timestamp),
+			col("run", text), col("recorded_at", timestamp),
 		}}
 }
 
@@ -272,7 +272,7 @@ func Decisions() Table {
 			col("decision", text), col("kind", text), col("target", text), // plan or change
 			col("effects", document), // the digests of the effects it covers
 			col("shown", document), col("person", text), col("reason", text),
-			col("at", timestamp), col("expires_at", timestamp),
+			col("recorded_at", timestamp), col("expires_at", timestamp),
 		}}
 }
 
@@ -292,6 +292,6 @@ func Metrics() Table {
 	return Table{Name: "metrics", Version: 1, Fold: Append,
 		Columns: []schemas.Column{
 			col("run", text), col("name", text), col("entity", text), col("system", text), col("field", text),
-			col("value", real), col("at", timestamp),
+			col("value", real), col("recorded_at", timestamp),
 		}}
 }

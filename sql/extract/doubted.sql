@@ -3,4 +3,4 @@
 SELECT DISTINCT _key
 FROM changes
 WHERE system = $1
-  AND (state IN ('sent', 'in_doubt') OR (state = 'applied' AND epoch_us(changes.at) > $2));
+  AND (state IN ('sent', 'in_doubt') OR (state = 'applied' AND epoch_us(changes.recorded_at) > $2));

@@ -3,7 +3,7 @@
 SELECT changes.*, sends.first_at, sends.last_at, sends.idempotency_key
 FROM changes
 JOIN (
-    SELECT change, min("at") AS first_at, max("at") AS last_at, arg_max(idempotency_key, "at") AS idempotency_key
+    SELECT change, min(recorded_at) AS first_at, max(recorded_at) AS last_at, arg_max(idempotency_key, recorded_at) AS idempotency_key
     FROM journal
     WHERE kind = 'intent'
     GROUP BY change

@@ -13,10 +13,10 @@ UNION
 SELECT c._khash, c._key FROM in_journal j JOIN in_changes c USING (change) WHERE j.kind <> 'intent'
 UNION
 SELECT c._khash, c._key FROM in_changes c JOIN p_system s USING (system), p_run r
-WHERE c.state = 'applied' AND s.settle_us > 0 AND epoch_us(c.at) >= r.last_at_us - s.settle_us
+WHERE c.state = 'applied' AND s.settle_us > 0 AND epoch_us(c.recorded_at) >= r.last_at_us - s.settle_us
 UNION
 SELECT x._khash, x._key FROM in_crosswalk x JOIN p_system s USING (system), p_run r
-WHERE x.state IN ('gone', 'deleted') AND s.settle_us > 0 AND epoch_us(x.at) >= r.last_at_us - s.settle_us
+WHERE x.state IN ('gone', 'deleted') AND s.settle_us > 0 AND epoch_us(x.recorded_at) >= r.last_at_us - s.settle_us
 UNION
 SELECT _khash, _key FROM in_golden_behind
 UNION

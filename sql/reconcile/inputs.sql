@@ -1,7 +1,7 @@
 -- What is known of the candidates, as it stands before this reconcile.
 
 CREATE OR REPLACE TEMP TABLE link0 AS
-SELECT x._key, x.system, x.id, x.state, epoch_us(x.at) AS at_us
+SELECT x._key, x.system, x.id, x.state, epoch_us(x.recorded_at) AS at_us
 FROM in_crosswalk x JOIN cand k ON k._khash = x._khash AND k._key = x._key;
 
 CREATE OR REPLACE TEMP TABLE tombstone0 AS
@@ -18,7 +18,7 @@ SELECT c.* REPLACE (coalesce(c.attempt, 0) AS attempt)
 FROM in_changes c JOIN cand k ON k._khash = c._khash AND k._key = c._key;
 
 CREATE OR REPLACE TEMP TABLE applied_column AS
-SELECT _key, system, id, epoch_us("at") AS at_us, unnest(map_keys(CAST(after::JSON AS MAP(VARCHAR, VARCHAR)))) AS col
+SELECT _key, system, id, epoch_us(recorded_at) AS at_us, unnest(map_keys(CAST(after::JSON AS MAP(VARCHAR, VARCHAR)))) AS col
 FROM change0 WHERE state = 'applied' AND op <> 'delete';
 
 CREATE OR REPLACE TEMP TABLE difference0 AS
@@ -46,7 +46,7 @@ WHERE o.id <> '';
 -- answered is the observation that was stored in the same commit.
 CREATE OR REPLACE TEMP TABLE outcome AS
 SELECT c._khash, c._key, c.system, c.change, c.op, c.effect, coalesce(nullif(j.id, ''), c.id) AS id,
-       j.outcome, j._seq AS seq, epoch_us(j.at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
+       j.outcome, j._seq AS seq, epoch_us(j.recorded_at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
        CAST(c.after::JSON AS MAP(VARCHAR, VARCHAR)) AS after, CAST(j.fields::JSON AS MAP(VARCHAR, VARCHAR)) AS fields
 FROM in_journal j JOIN change0 c USING (change)
 WHERE j.kind <> 'intent'

@@ -4,10 +4,10 @@
 -- The latest word of a person on an effect counts.
 CREATE OR REPLACE TEMP TABLE word AS
 SELECT effect, kind
-FROM (SELECT decision, kind, "at", unnest(CAST(effects::JSON AS VARCHAR[])) AS effect
+FROM (SELECT decision, kind, recorded_at, unnest(CAST(effects::JSON AS VARCHAR[])) AS effect
       FROM in_decisions
       WHERE kind = 'reject' OR expires_at IS NULL OR epoch_us(expires_at) > (SELECT run_at_us FROM p_run))
-QUALIFY row_number() OVER (PARTITION BY effect ORDER BY "at" DESC, decision DESC) = 1;
+QUALIFY row_number() OVER (PARTITION BY effect ORDER BY recorded_at DESC, decision DESC) = 1;
 
 CREATE OR REPLACE TEMP TABLE standing_change AS
 SELECT c.* FROM in_changes c SEMI JOIN candidate k ON k._khash = c._khash AND k._key = c._key;
@@ -52,6 +52,6 @@ FROM (
     SELECT c.system, CASE c.op WHEN 'delete' THEN 'deletes' ELSE 'changes' END, c._key
     FROM in_changes c
     WHERE c.state IN ('sent', 'in_doubt', 'applied') AND coalesce(c.plan, '') = ''
-      AND epoch_us(c.at) > (SELECT run_at_us - window_us FROM p_run)
+      AND epoch_us(c.recorded_at) > (SELECT run_at_us - window_us FROM p_run)
       AND NOT EXISTS (FROM word d WHERE d.effect = c.effect AND d.kind = 'approve'))
 GROUP BY system, kind;

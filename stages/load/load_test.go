@@ -137,7 +137,7 @@ func (w *world) states(t *testing.T) []string {
 
 func (w *world) journal(t *testing.T) []string {
 	t.Helper()
-	return w.Query(t, "SELECT kind, coalesce(outcome, '') FROM journal ORDER BY journal.at, kind", tables.Journal())
+	return w.Query(t, "SELECT kind, coalesce(outcome, '') FROM journal ORDER BY journal.recorded_at, kind", tables.Journal())
 }
 
 func want(t *testing.T, got []string, lines ...string) {
@@ -207,7 +207,7 @@ func TestTheJournalTellsTheGenerationThatWasSettled(t *testing.T) {
 	tenure := w.Begin(t)
 	w.plan(t, tenure, "c1", pipeline.OpUpdate, "7", price.before, price.after, tables.ChangeReady)
 	w.load(t, tenure)
-	want(t, w.Query(t, "SELECT kind, generation, coalesce(outcome, '') FROM journal ORDER BY generation, journal.at, kind", tables.Journal()),
+	want(t, w.Query(t, "SELECT kind, generation, coalesce(outcome, '') FROM journal ORDER BY generation, journal.recorded_at, kind", tables.Journal()),
 		"intent|0|", "outcome|0|in_doubt", "settled|0|retryable", "intent|1|", "outcome|1|applied")
 }
 

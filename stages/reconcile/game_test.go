@@ -214,7 +214,7 @@ func (g *game) send() {
 			if !g.calm && g.chance(30) {
 				kind = "reject"
 			}
-			g.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, "at", expires_at) VALUES (?, ?, ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
+			g.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, recorded_at, expires_at) VALUES (?, ?, ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
 				fmt.Sprintf("d%d-%s", g.w.run, *c["change"]), kind, *c["change"], `["`+*c["effect"]+`"]`, asked.UnixMicro(), asked.Add(24*time.Hour).UnixMicro())
 		}
 	}
@@ -295,8 +295,8 @@ func (g *game) settled(c map[string]*string, id string, asked time.Time, outcome
 
 func (g *game) flush() {
 	if len(g.journal) > 0 {
-		g.w.exec(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, "at", outcome, _pos, _seq, _ord) VALUES ` + strings.Join(g.journal, ", "))
-		g.w.exec(`UPDATE t_changes t SET state = v.state, attempt = 1, "at" = v.moment, id = coalesce(v.id, t.id)
+		g.w.exec(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, recorded_at, outcome, _pos, _seq, _ord) VALUES ` + strings.Join(g.journal, ", "))
+		g.w.exec(`UPDATE t_changes t SET state = v.state, attempt = 1, recorded_at = v.moment, id = coalesce(v.id, t.id)
 FROM (VALUES ` + strings.Join(g.states, ", ") + `) v(change, state, moment, id) WHERE v.change = t.change`)
 	}
 	if len(g.readable) > 0 {

@@ -42,7 +42,7 @@ func (w *world) verdicts(in map[string]*merge.Situation, candidates map[string]b
 func (w *world) standing(in map[string]*merge.Situation) merge.Standing {
 	on := merge.Standing{Plan: w.plan, Yes: w.yes, Words: map[string]string{}, Records: map[string]int{}, Recent: map[string]map[string]bool{},
 		MaxDeletes: merge.Limit(oracleLimit(w.guards.MaxDeletes)), MaxChanges: merge.Limit(oracleLimit(w.guards.MaxChanges))}
-	for _, r := range w.query("SELECT * REPLACE (epoch_us(expires_at) AS expires_at) FROM t_decisions ORDER BY \"at\", decision") {
+	for _, r := range w.query("SELECT * REPLACE (epoch_us(expires_at) AS expires_at) FROM t_decisions ORDER BY recorded_at, decision") {
 		if r["expires_at"] == nil || number(r["expires_at"]) > w.at.UnixMicro() || *r["kind"] == "reject" {
 			for _, effect := range decodeText[[]string](w.t, str(r["effects"])) {
 				on.Words[effect] = *r["kind"]

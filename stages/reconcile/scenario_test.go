@@ -303,6 +303,6 @@ func (s *scenario) take(system string, c map[string]*string) {
 }
 
 func (s *scenario) decide(kind string, c map[string]*string) {
-	s.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, "at", expires_at) VALUES (?, ?, ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
+	s.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, recorded_at, expires_at) VALUES (?, ?, ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
 		kind+*c["change"], kind, *c["change"], `["`+*c["effect"]+`"]`, s.w.at.UnixMicro(), s.w.at.Add(24*time.Hour).UnixMicro())
 }

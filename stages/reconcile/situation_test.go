@@ -37,9 +37,9 @@ func (w *world) situations() map[string]*merge.Situation {
 		return out[*key]
 	}
 	w.readGolden(of)
-	for _, r := range w.query("SELECT * REPLACE (epoch_us(\"at\") AS \"at\") FROM t_crosswalk ORDER BY system, id") {
+	for _, r := range w.query("SELECT * REPLACE (epoch_us(recorded_at) AS recorded_at) FROM t_crosswalk ORDER BY system, id") {
 		s := of(r["_key"])
-		s.Links = append(s.Links, merge.Link{System: *r["system"], ID: *r["id"], State: *r["state"], AtUS: number(r["at"])})
+		s.Links = append(s.Links, merge.Link{System: *r["system"], ID: *r["id"], State: *r["state"], AtUS: number(r["recorded_at"])})
 	}
 	for _, r := range w.query("SELECT * FROM t_tombstones") {
 		of(r["_key"]).Tombstone = &merge.Tombstone{IDs: decodeText[map[string][]string](w.t, str(r["ids"])), Source: str(r["source"]), Live: str(r["live"]) == "true"}
@@ -125,24 +125,24 @@ func (w *world) row(system string, r map[string]*string) *merge.Row {
 // readWork reads changes, and the last outcome of each record since the watermark.
 func (w *world) readWork(of func(*string) *merge.Situation) {
 	byID := map[string]map[string]*string{}
-	for _, r := range w.query("SELECT * REPLACE (epoch_us(\"at\") AS \"at\") FROM t_changes ORDER BY change") {
+	for _, r := range w.query("SELECT * REPLACE (epoch_us(recorded_at) AS recorded_at) FROM t_changes ORDER BY change") {
 		byID[*r["change"]] = r
 		s := of(r["_key"])
 		s.Changes = append(s.Changes, merge.Change{ID: *r["change"], System: *r["system"], RecordID: str(r["id"]), Op: pipeline.WriteOp(*r["op"]), Effect: *r["effect"],
 			State: *r["state"], Plan: str(r["plan"]), After: decodeText[pipeline.Values](w.t, str(r["after"])), Attempt: number(r["attempt"]),
-			Generation: number(r["generation"]), AtUS: number(r["at"])})
+			Generation: number(r["generation"]), AtUS: number(r["recorded_at"])})
 	}
 	decisive := "applied applied_partly already_true not_kept rejected refused"
 	last := map[string]merge.Outcome{}
 	keys := map[string]*string{}
-	for _, r := range w.query(fmt.Sprintf("SELECT * REPLACE (epoch_us(\"at\") AS \"at\") FROM t_journal WHERE _pos > %d AND kind <> 'intent' ORDER BY _pos", w.mark)) {
+	for _, r := range w.query(fmt.Sprintf("SELECT * REPLACE (epoch_us(recorded_at) AS recorded_at) FROM t_journal WHERE _pos > %d AND kind <> 'intent' ORDER BY _pos", w.mark)) {
 		c, ok := byID[*r["change"]]
 		if !ok || !slices.Contains(strings.Fields(decisive), *r["outcome"]) {
 			continue
 		}
 		o := merge.Outcome{Change: *r["change"], System: *c["system"], ID: str(r["id"]), Op: pipeline.WriteOp(*c["op"]), Outcome: pipeline.Outcome(*r["outcome"]),
 			Before: decodeText[pipeline.Values](w.t, str(c["before"])), After: decodeText[pipeline.Values](w.t, str(c["after"])), Effect: *c["effect"],
-			Columns: decodeText[map[string]pipeline.Outcome](w.t, str(r["fields"])), AtUS: number(r["at"])}
+			Columns: decodeText[map[string]pipeline.Outcome](w.t, str(r["fields"])), AtUS: number(r["recorded_at"])}
 		if o.ID == "" {
 			o.ID = str(c["id"])
 		}

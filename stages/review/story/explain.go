@@ -117,7 +117,7 @@ func (r *Record) overridden(ctx context.Context, session *duck.Session) error {
 	if err := session.Rows(ctx, tables.Conflicts(r.Entity), "conflicts"); err != nil {
 		return err
 	}
-	rows, err := session.Query(ctx, "SELECT epoch_us(conflicts.at) AS _us, * FROM conflicts WHERE _key = $1", r.Key)
+	rows, err := session.Query(ctx, "SELECT epoch_us(recorded_at) AS _us, * FROM conflicts WHERE _key = $1", r.Key)
 	if err != nil {
 		return fmt.Errorf("conflicts: %w", err)
 	}
@@ -131,7 +131,7 @@ func (r *Record) journal(ctx context.Context, session *duck.Session) error {
 	if err := session.Rows(ctx, tables.Journal(), "journal"); err != nil {
 		return err
 	}
-	rows, err := session.Query(ctx, "SELECT epoch_us(journal.at) AS _us, * FROM journal WHERE entity = $1 AND key = $2", r.Entity, r.Key)
+	rows, err := session.Query(ctx, "SELECT epoch_us(recorded_at) AS _us, * FROM journal WHERE entity = $1 AND key = $2", r.Entity, r.Key)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
