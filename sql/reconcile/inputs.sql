@@ -1,12 +1,13 @@
--- What is known of the candidates, as it stands before this reconcile.
+-- What is known of the candidates, as it stands before this reconcile. From here
+-- on _key is the number of a key in its range, until rows.sql puts the key back.
 
 CREATE OR REPLACE TEMP TABLE link0 AS
-SELECT x._key, x.system, x.id, x.state, epoch_us(x.recorded_at) AS at_us
-FROM in_crosswalk x JOIN cand k ON k._khash = x._khash AND k._key = x._key;
+SELECT k._key, x.system, x.id, x.state, epoch_us(x.recorded_at) AS at_us
+FROM in_crosswalk x JOIN cand k ON k._khash = x._khash AND k.key = x._key;
 
 CREATE OR REPLACE TEMP TABLE tombstone0 AS
-SELECT t._key, t.ids, t.source, t.live
-FROM in_tombstones t JOIN cand k ON k._khash = t._khash AND k._key = t._key;
+SELECT k._key, t.ids, t.source, t.live
+FROM in_tombstones t JOIN cand k ON k._khash = t._khash AND k.key = t._key;
 
 CREATE OR REPLACE TEMP TABLE tombstone_id0 AS
 SELECT _key, system, unnest(ids) AS id
@@ -14,21 +15,21 @@ FROM (SELECT _key, e.key AS system, e.value AS ids
       FROM (SELECT _key, unnest(map_entries(CAST(ids::JSON AS MAP(VARCHAR, VARCHAR[])))) AS e FROM tombstone0));
 
 CREATE OR REPLACE TEMP TABLE change0 AS
-SELECT c.* REPLACE (coalesce(c.attempt, 0) AS attempt)
-FROM in_changes c JOIN cand k ON k._khash = c._khash AND k._key = c._key;
+SELECT c.* REPLACE (coalesce(c.attempt, 0) AS attempt, k._key AS _key), k.key
+FROM in_changes c JOIN cand k ON k._khash = c._khash AND k.key = c._key;
 
 CREATE OR REPLACE TEMP TABLE applied_column AS
 SELECT _key, system, id, epoch_us(recorded_at) AS at_us, unnest(map_keys(CAST(after::JSON AS MAP(VARCHAR, VARCHAR)))) AS col
 FROM change0 WHERE state = 'applied' AND op <> 'delete';
 
 CREATE OR REPLACE TEMP TABLE difference0 AS
-SELECT d.key AS _key, d.system, d.field, d.kind, d.golden, d.seen, d.reason
-FROM in_differences d JOIN cand k ON k._key = d.key CROSS JOIN p_run r
+SELECT k._key, d.system, d.field, d.kind, d.golden, d.seen, d.reason
+FROM in_differences d JOIN cand k ON k.key = d.key CROSS JOIN p_run r
 WHERE d.open AND d.entity = r.entity;
 
 CREATE OR REPLACE TEMP TABLE finding0 AS
-SELECT f.key AS _key, f.kind, f.severity, f.system, f.observed
-FROM in_findings f JOIN cand k ON k._key = f.key JOIN p_finding h USING (kind) CROSS JOIN p_run r
+SELECT k._key, f.kind, f.severity, f.system, f.observed
+FROM in_findings f JOIN cand k ON k.key = f.key JOIN p_finding h USING (kind) CROSS JOIN p_run r
 WHERE f.state = 'open' AND f.entity = r.entity;
 
 -- An open dead letter is found by the record's ID where its key could not be read.
@@ -36,7 +37,7 @@ CREATE OR REPLACE TEMP TABLE letter AS
 WITH open AS (
     SELECT d.system, coalesce(d.id, '') AS id, coalesce(d.key, '') AS key, epoch_us(d.asked_at) AS asked_us
     FROM in_dead_letters d CROSS JOIN p_run r WHERE d.open AND d.entity = r.entity)
-SELECT k._key, o.system, o.id, o.asked_us FROM open o JOIN cand k ON k._key = o.key
+SELECT k._key, o.system, o.id, o.asked_us FROM open o JOIN cand k ON k.key = o.key
 UNION
 SELECT i._key, o.system, o.id, o.asked_us
 FROM open o JOIN (SELECT _key, system, id FROM record UNION SELECT _key, system, id FROM link0) i ON i.system = o.system AND i.id = o.id
@@ -45,8 +46,8 @@ WHERE o.id <> '';
 -- The last word on each of our writes since the watermark. What the system
 -- answered is the observation that was stored in the same commit.
 CREATE OR REPLACE TEMP TABLE outcome AS
-SELECT c._khash, c._key, c.system, c.change, c.op, c.effect, coalesce(nullif(j.id, ''), c.id) AS id,
-       j.outcome, j._seq AS seq, epoch_us(j.recorded_at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
+SELECT c._khash, c.key, c._key, c.system, c.change, c.op, c.effect, coalesce(nullif(j.id, ''), c.id) AS id,
+       j.outcome, j._seq AS seq, epoch_us(j.at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
        CAST(c.after::JSON AS MAP(VARCHAR, VARCHAR)) AS after, CAST(j.fields::JSON AS MAP(VARCHAR, VARCHAR)) AS fields
 FROM in_journal j JOIN change0 c USING (change)
 WHERE j.kind <> 'intent'

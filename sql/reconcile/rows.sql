@@ -1,7 +1,7 @@
 -- What this range of keys adds to the tables: only rows that say something new.
 
 CREATE OR REPLACE TEMP TABLE meta AS
-SELECT k._khash, k._key,
+SELECT k._khash, k.key, k._key,
        CASE f.fate WHEN 'held' THEN g.live WHEN 'dies' THEN false WHEN 'dead' THEN false ELSE true END AS live,
        coalesce(g.version, 0) + (moved.yes)::BIGINT AS version,
        CASE WHEN moved.yes THEN r.run_at_us ELSE g.changed_us END AS changed_us
@@ -33,12 +33,12 @@ LEFT JOIN (
 GROUP BY r._key, r.system;
 
 INSERT INTO out_crosswalk
-SELECT k._khash, l._key, l.system, l.id, l.state, r.run, make_timestamptz(l.at_us)
+SELECT k._khash, k.key, l.system, l.id, l.state, r.run, make_timestamptz(l.at_us)
 FROM (SELECT _key, system, id, state, at_us FROM link2 EXCEPT SELECT _key, system, id, state, at_us FROM link0) l
 JOIN cand k USING (_key) CROSS JOIN p_run r;
 
 INSERT INTO out_tombstones
-SELECT k._khash, t._key, t.ids, t.source, t.live, r.run, make_timestamptz(r.run_at_us)
+SELECT k._khash, k.key, t.ids, t.source, t.live, r.run, make_timestamptz(r.run_at_us)
 FROM (
     SELECT t._key, coalesce(i.ids, '{}') AS ids, t.source, t.live
     FROM tombstone2 t
@@ -50,12 +50,12 @@ FROM (
 JOIN cand k USING (_key) CROSS JOIN p_run r;
 
 INSERT INTO out_conflicts
-SELECT k._khash, c._key, c.field, c.kind, c.system, c.base, c.seen, c.golden, c.chosen, c.reason, r.run, make_timestamptz(r.run_at_us)
+SELECT k._khash, k.key, c.field, c.kind, c.system, c.base, c.seen, c.golden, c.chosen, c.reason, r.run, make_timestamptz(r.run_at_us)
 FROM conflict c JOIN cand k USING (_key) CROSS JOIN p_run r;
 
-INSERT INTO all_difference SELECT k._khash, d.* FROM difference2 d JOIN cand k USING (_key);
-INSERT INTO all_difference0 SELECT k._khash, d.* FROM difference0 d JOIN cand k USING (_key);
-INSERT INTO all_finding SELECT k._khash, f.* FROM finding1 f JOIN cand k USING (_key);
-INSERT INTO all_finding0 SELECT k._khash, f._key, f.kind, f.severity, f.system, f.observed FROM finding0 f JOIN cand k USING (_key);
-INSERT INTO all_want SELECT k._khash, w.*, m.version AS golden_version FROM want w JOIN cand k USING (_key) JOIN meta m USING (_key);
-INSERT INTO all_unknown SELECT _key, system, unknown, fate FROM party WHERE unknown <> '' OR fate = 'held';
+INSERT INTO all_difference SELECT k._khash, d.* REPLACE (k.key AS _key) FROM difference2 d JOIN cand k USING (_key);
+INSERT INTO all_difference0 SELECT k._khash, d.* REPLACE (k.key AS _key) FROM difference0 d JOIN cand k USING (_key);
+INSERT INTO all_finding SELECT k._khash, f.* REPLACE (k.key AS _key) FROM finding1 f JOIN cand k USING (_key);
+INSERT INTO all_finding0 SELECT k._khash, k.key, f.kind, f.severity, f.system, f.observed FROM finding0 f JOIN cand k USING (_key);
+INSERT INTO all_want SELECT k._khash, w.* REPLACE (k.key AS _key), m.version AS golden_version FROM want w JOIN cand k USING (_key) JOIN meta m USING (_key);
+INSERT INTO all_unknown SELECT k.key, system, unknown, fate FROM party JOIN cand k USING (_key) WHERE unknown <> '' OR fate = 'held';

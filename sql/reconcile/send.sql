@@ -79,7 +79,7 @@ WITH body AS (
     LEFT JOIN column_now o ON o._key = a._key AND o.system = a.system AND o.id = a.id AND o.state IN ('value', 'null') AND o.mapped
     WHERE a.old AND a.can_delete GROUP BY a._key, a.system)
 SELECT b._key, b.system, b.op, b.before, b.after,
-       sha256(concat_ws(chr(31), b.system, b._key, b.op, b.before, b.after)) AS effect,
+       sha256(concat_ws(chr(31), b.system, k.key, b.op, b.before, b.after)) AS effect,
        CASE WHEN b.op <> 'create' THEN a.id END AS id, b.link_us,
        CASE WHEN b.op <> 'create' THEN a.hash END AS hash,
        CASE WHEN b.op <> 'create' THEN a.version END AS version,
@@ -89,7 +89,7 @@ SELECT b._key, b.system, b.op, b.before, b.after,
        b.op = 'create' AND NOT EXISTS (
            FROM party h WHERE h._key = b._key AND h.joined
                AND CASE WHEN h.unknown <> '' THEN h.base_id ELSE h.id END IS NOT NULL AND NOT h.old) AS unjoined
-FROM body b JOIN addressee a USING (_key, system);
+FROM body b JOIN addressee a USING (_key, system) JOIN cand k USING (_key);
 
 CREATE OR REPLACE TEMP TABLE want AS
 SELECT p.* FROM proposal p

@@ -124,7 +124,7 @@ func SystemTable(rows []string) string {
 // Golden is the statement that adds the golden rows that changed to out_golden.
 func (e *Entity) Golden() string {
 	names := tables.Golden(e.Name, entityColumns(e.Fields), e.systemNames()).ColumnNames()
-	columns := []string{"m._khash", "m._key", "m.live", "m.version", "make_timestamptz(m.changed_us)", e.nulls(), "coalesce(s.sources, '{}')"}
+	columns := []string{"m._khash", "m.key", "m.live", "m.version", "make_timestamptz(m.changed_us)", e.nulls(), "coalesce(s.sources, '{}')"}
 	joins := ""
 	for _, f := range e.Fields {
 		columns = append(columns, "w."+quote(f.Name))
@@ -140,7 +140,7 @@ func (e *Entity) Golden() string {
 	}
 	return "INSERT INTO out_golden SELECT " + strings.Join(columns, ", ") +
 		" FROM meta m JOIN golden_wide_new w USING (_key) LEFT JOIN source_text s USING (_key)" + joins +
-		" EXCEPT SELECT " + strings.Join(quoted, ", ") + " FROM golden_now"
+		" EXCEPT SELECT " + strings.Replace(strings.Join(quoted, ", "), `"_key"`, "_key_text", 1) + " FROM golden_now"
 }
 
 // nulls is the set of fields that are null, as text in the order of names.

@@ -33,7 +33,7 @@ func (e *Entity) Records() []string {
 	var out, records, mapped, columns []string
 	for i, s := range e.Systems {
 		system := Literal(s.Name)
-		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE raw_%d AS SELECT r._key, r._id, r._op, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us, r._run%s FROM %s r JOIN cand k ON k._khash = r._khash AND k._key = r._key",
+		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE raw_%d AS SELECT k._key, r._id, r._op, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us, r._run%s FROM %s r JOIN cand k ON k._khash = r._khash AND k.key = r._key",
 			i, prefixed(s.flagged("r")), quote(s.Replica())))
 		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _id AS id, _op AS op, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us, _run = (SELECT run FROM p_run) AS this_run FROM raw_%d", system, i))
 		mapped = append(mapped, s.mappedLong(fmt.Sprintf("raw_%d", i), "_key, _id"))
@@ -50,7 +50,7 @@ func (e *Entity) Records() []string {
 func (e *Entity) Answers() []string {
 	var out, records, mapped, columns []string
 	for i, s := range e.Systems {
-		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE answer_%d AS SELECT DISTINCT ON (o.change) o.change AS _change, r._key, r._id, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us%s FROM %s r JOIN outcome o ON o.system = %s AND o._khash = r._khash AND o._key = r._key AND o.id = r._id AND o.seq = r._seq WHERE r._op IN ('upsert', 'touch') ORDER BY o.change, r._asked_at DESC, r._hash",
+		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE answer_%d AS SELECT DISTINCT ON (o.change) o.change AS _change, o._key, r._id, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us%s FROM %s r JOIN outcome o ON o.system = %s AND o._khash = r._khash AND o.key = r._key AND o.id = r._id AND o.seq = r._seq WHERE r._op IN ('upsert', 'touch') ORDER BY o.change, r._asked_at DESC, r._hash",
 			i, prefixed(s.flagged("r")), quote(s.Since()), Literal(s.Name)))
 		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _change AS change, _id AS id, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us FROM answer_%d", Literal(s.Name), i))
 		mapped = append(mapped, s.mappedLong(fmt.Sprintf("answer_%d", i), "_key, _change"))
@@ -77,7 +77,7 @@ func (e *Entity) Standing() []string {
 			Literal(s.Name), quote(b.ID), quote(b.Hash), quote(b.ETag), quote(b.Version), quote(b.Fields), quote(b.ID)))
 	}
 	return []string{
-		"CREATE OR REPLACE TEMP TABLE golden_now AS SELECT g.* FROM in_golden g JOIN cand k ON k._khash = g._khash AND k._key = g._key",
+		"CREATE OR REPLACE TEMP TABLE golden_now AS SELECT g.* REPLACE (k._key AS _key), g._key AS _key_text FROM in_golden g JOIN cand k ON k._khash = g._khash AND k.key = g._key",
 		"CREATE OR REPLACE TEMP TABLE golden_record0 AS SELECT _key, _live AS live, _version AS version, epoch_us(_changed_at) AS changed_us FROM golden_now",
 		"CREATE OR REPLACE TEMP TABLE golden0 AS SELECT _key, _u.field AS field, _u.state AS state, _u.value AS value, _u.source AS source FROM (SELECT _key, unnest([" +
 			strings.Join(fields, ", ") + "]) AS _u FROM (SELECT * REPLACE (CAST(coalesce(_sources, '{}')::JSON AS MAP(VARCHAR, VARCHAR)) AS _sources) FROM golden_now))",
