@@ -47,7 +47,7 @@ WHERE o.id <> '';
 -- answered is the observation that was stored in the same commit.
 CREATE OR REPLACE TEMP TABLE outcome AS
 SELECT c._khash, c.key, c._key, c.system, c.change, c.op, c.effect, coalesce(nullif(j.id, ''), c.id) AS id,
-       j.outcome, j._seq AS seq, epoch_us(j.at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
+       j.outcome, j._seq AS seq, epoch_us(j.recorded_at) AS at_us, CAST(c.before::JSON AS MAP(VARCHAR, VARCHAR)) AS before,
        CAST(c.after::JSON AS MAP(VARCHAR, VARCHAR)) AS after, CAST(j.fields::JSON AS MAP(VARCHAR, VARCHAR)) AS fields
 FROM in_journal j JOIN change0 c USING (change)
 WHERE j.kind <> 'intent'
