@@ -104,7 +104,8 @@ func settle(s config.Stream) time.Duration {
 	return s.Write.Settle
 }
 
-// read goes over all partitions, and in a sweep looks at what was not shown.
+// read goes over all partitions, reads by ID what a page could not tell, and in a
+// sweep looks at what was not shown.
 func (p *pass) read(ctx context.Context) error {
 	before, err := p.req.Source.Partitions(ctx)
 	if err != nil {
@@ -115,6 +116,9 @@ func (p *pass) read(ctx context.Context) error {
 		return err
 	}
 	p.result.judge()
+	if err := p.probe(ctx); err != nil {
+		return err
+	}
 	if p.mode != pipeline.Sweep {
 		return nil
 	}

@@ -27,11 +27,12 @@ type house struct {
 	hash   string
 	broken map[string]bool // systems that cannot be read
 	yes    bool
+	after  time.Duration // until the next run
 }
 
 func newHouse(t *testing.T) *house {
 	b := stagetest.New(t)
-	h := &house{Bench: b, t: t, sys: map[string]*stagetest.System{}, hash: "project-1", broken: map[string]bool{}}
+	h := &house{Bench: b, t: t, sys: map[string]*stagetest.System{}, hash: "project-1", broken: map[string]bool{}, after: time.Hour}
 	text := schemas.Type{Kind: schemas.String}
 	h.entity = config.Entity{Name: "bookings", Key: []string{"code"}, Fields: []config.EntityField{
 		{Name: "code", Type: text}, {Name: "guest", Type: text}, {Name: "price", Type: schemas.Type{Kind: schemas.Decimal, Precision: 12, Scale: 2}}},
@@ -52,7 +53,7 @@ func newHouse(t *testing.T) *house {
 // run does one whole run: settle, extract, reconcile, load.
 func (h *house) run(mode pipeline.Mode) reconcile.Result {
 	h.t.Helper()
-	h.Clock.Advance(time.Hour)
+	h.Clock.Advance(h.after)
 	tenure := h.Begin(h.t)
 	h.runs++
 	run, at := pipeline.RunID(fmt.Sprintf("run-%03d", h.runs)), h.Clock.Now()
