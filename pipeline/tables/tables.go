@@ -119,7 +119,8 @@ func Golden(entity string, fields []schemas.Column, systems []string) Table {
 		col("_version", number),       // rises with every change of a value or of presence
 		col("_changed_at", timestamp), // run_at of that change
 		col(pipeline.ColNulls, text),  // FieldSet of the fields that are null; other nulls are unset
-		col("_sources", document),     // {field: system or "person"}: where each value came from
+		col("_sources", document),     // {field: systems, or "person"}: where each value came from; the winner first, then who agreed
+		col("_edited", document),      // {field: {"since": us, "until": us}}: when the edit was made, where the rule asks
 	)
 	columns = append(columns, fields...)
 	for _, s := range systems {
@@ -127,7 +128,7 @@ func Golden(entity string, fields []schemas.Column, systems []string) Table {
 		columns = append(columns, col(b.ID, text), col(b.Hash, number), col(b.ETag, text),
 			col(b.Version, number), col(b.Fields, document))
 	}
-	return Table{Name: "golden/" + entity, Version: 1, Columns: columns,
+	return Table{Name: "golden/" + entity, Version: 2, Columns: columns,
 		Key: []string{pipeline.ColKey}, Fold: Newest}
 }
 
@@ -136,8 +137,9 @@ func Golden(entity string, fields []schemas.Column, systems []string) Table {
 type BaseColumns struct {
 	ID, Hash, ETag, Version string // of the observation judged last
 
-	// Fields is {field: {"state": "value|null|unset|absent", "value": text, "version": n}} for
-	// the fields whose base differs from golden; every other field's base is golden.
+	// Fields is {field: {"state": "value|null|unset", "value": text, "version": n, "frozen": true}}
+	// for the fields whose base differs from golden, was judged under another version than
+	// the record, or is frozen by a hold; every other field's base is golden, under Version.
 	Fields string
 }
 
@@ -264,15 +266,35 @@ func Differences() Table {
 		}}
 }
 
-// Decisions are what people decided. Kind: approve, reject.
+// States of a hold.
+const (
+	HoldOpen   = "open"   // waits for a person
+	HoldClosed = "closed" // decided, or nobody contends any more
+)
+
+// Holds are the fields, and the presences, that wait for a person.
+func Holds() Table {
+	return Table{Name: "holds", Version: 1, Fold: Newest,
+		Key: []string{"hold"},
+		Columns: keyed(col("hold", text), // hash of entity, key and field: the same thing again is the same hold
+			col("entity", text), col("field", text), // the fields of a group joined by commas; "" is the presence of the record
+			col("kind", text),                                              // why it is held: hold (the rule), check, presence, ...
+			col("golden", document),                                        // {field: {"state", "value", "source"}}
+			col("contenders", document),                                    // {system: {"id", "version", "hash", "fields": {field: {"base_state", "base", "state", "value"}}}}: their bases are frozen
+			col("reason", text), col("state", text), col("decision", text), // the last one on it
+			col("first_run", text), col("first_at", timestamp), col("run", text), col("recorded_at", timestamp))}
+}
+
+// Decisions are what people decided. Kind: approve, reject, decide.
 func Decisions() Table {
-	return Table{Name: "decisions", Version: 1, Fold: Newest,
+	return Table{Name: "decisions", Version: 2, Fold: Newest,
 		Key: []string{"decision"},
 		Columns: []schemas.Column{
-			col("decision", text), col("kind", text), col("target", text), // plan or change
+			col("decision", text), col("kind", text), col("target", text), // plan, change or hold
 			col("effects", document), // the digests of the effects it covers
 			col("shown", document), col("person", text), col("reason", text),
 			col("recorded_at", timestamp), col("expires_at", timestamp),
+			col("choice", document), // of a hold: {"take": system, golden, base, keep or delete; "value": {field: text or null}} or {"leave": true}
 		}}
 }
 

@@ -21,7 +21,7 @@ func all() []tables.Table {
 		tables.Replica(stream(), fields()), tables.SweepSeen(stream()), tables.Checkpoints(),
 		tables.Golden("bookings", fields(), []string{"pms", "airbnb"}), tables.Crosswalk("bookings"), tables.Tombstones("bookings"),
 		tables.Changes("bookings"), tables.Journal(), tables.Conflicts("bookings"), tables.DeadLetters(), tables.Findings(),
-		tables.Differences(), tables.Decisions(), tables.Runs(), tables.Metrics(),
+		tables.Differences(), tables.Holds(), tables.Decisions(), tables.Runs(), tables.Metrics(),
 	}
 }
 

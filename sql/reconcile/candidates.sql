@@ -18,6 +18,8 @@ UNION
 SELECT x._khash, x._key FROM in_crosswalk x JOIN p_system s USING (system), p_run r
 WHERE x.state IN ('gone', 'deleted') AND s.settle_us > 0 AND epoch_us(x.recorded_at) >= r.last_at_us - s.settle_us
 UNION
+SELECT h._khash, h._key FROM in_holds h CROSS JOIN p_run r WHERE h.state = 'open' AND h.entity = r.entity
+UNION
 SELECT _khash, _key FROM in_golden_behind
 UNION
 SELECT _khash, _key FROM in_everything, p_run r WHERE r.everything;

@@ -63,4 +63,8 @@ LEFT JOIN contest c ON c._key = g._key AND c.field = g.field
 LEFT JOIN news n ON n._key = g._key AND n.field = g.field
      AND n.system = coalesce(r.system, CASE WHEN c.is_side THEN c.system END);
 
-CREATE OR REPLACE TEMP TABLE golden_new AS SELECT _key, field, state, value, source FROM decided;
+CREATE OR REPLACE TEMP TABLE golden_new AS SELECT _key, field, state, value, source, NULL::BIGINT AS edit_since, NULL::BIGINT AS edit_until FROM decided;
+
+-- Fields that wait for a person, and the sides whose base stays where it is.
+CREATE OR REPLACE TEMP TABLE field_hold (_key INTEGER, field VARCHAR, kind VARCHAR, golden VARCHAR, contenders VARCHAR, reason VARCHAR);
+CREATE OR REPLACE TEMP TABLE frozen (_key INTEGER, system VARCHAR, field VARCHAR);

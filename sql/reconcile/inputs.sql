@@ -32,6 +32,18 @@ SELECT k._key, f.kind, f.severity, f.system, f.observed
 FROM in_findings f JOIN cand k ON k.key = f.key JOIN p_finding h USING (kind) CROSS JOIN p_run r
 WHERE f.state = 'open' AND f.entity = r.entity;
 
+-- What waits for a person, and what people decided of it since the watermark.
+CREATE OR REPLACE TEMP TABLE hold0 AS
+SELECT k._key, h.hold, h.field, h.kind, h.golden, h.contenders, h.reason, h.decision, h.first_run, h.first_at
+FROM in_holds h JOIN cand k ON k._khash = h._khash AND k.key = h._key CROSS JOIN p_run r
+WHERE h.state = 'open' AND h.entity = r.entity;
+
+CREATE OR REPLACE TEMP TABLE decision0 AS
+SELECT h._key, h.hold, h.field, d.decision, d.shown, d.choice, epoch_us(d.recorded_at) AS at_us
+FROM in_decided d JOIN hold0 h ON h.hold = d.target
+WHERE d.kind = 'decide'
+QUALIFY row_number() OVER (PARTITION BY h.hold ORDER BY d.recorded_at DESC, d.decision DESC) = 1;
+
 -- An open dead letter is found by the record's ID where its key could not be read.
 CREATE OR REPLACE TEMP TABLE letter AS
 WITH open AS (

@@ -36,15 +36,26 @@ FROM (SELECT p.*, p.id IS NOT NULL AND CASE
 LEFT JOIN base_record1 b ON b._key = p._key AND b.system = p.system
 WHERE judged OR p.base_id IS NOT NULL;
 
+-- The version of a field's base moves only with a payload that carried the field.
+-- The base of a hold's contender stays where it is.
 CREATE OR REPLACE TEMP TABLE base3 AS
 WITH shown AS (
     SELECT o._key, o.system, o.field, coalesce(n.state, o.state) AS state,
            CASE WHEN n.state IS NULL THEN o.value ELSE n.value END AS value
-    FROM seen0 o LEFT JOIN seen n ON n._key = o._key AND n.system = o.system AND n.field = o.field)
-SELECT r._key, r.system, m.field,
-       CASE WHEN r.judged AND n.state IN ('value', 'null', 'unset') THEN n.state ELSE coalesce(b.state, 'unset') END AS state,
-       CASE WHEN r.judged AND n.state IN ('value', 'null', 'unset') THEN n.value ELSE b.value END AS value
-FROM base_record3 r
-JOIN p_maps m USING (system)
-LEFT JOIN shown n ON n._key = r._key AND n.system = r.system AND n.field = m.field
-LEFT JOIN base2 b ON b._key = r._key AND b.system = r.system AND b.field = m.field;
+    FROM seen0 o LEFT JOIN seen n ON n._key = o._key AND n.system = o.system AND n.field = o.field),
+told AS (
+    SELECT r._key, r.system, m.field, b.state AS base_state, b.value AS base_value, b.version AS base_version,
+           f._key IS NOT NULL AS frozen, n.state, n.value, r.version,
+           r.judged AND f._key IS NULL AND coalesce(n.state IN ('value', 'null', 'unset'), false) AS moves,
+           coalesce(list_bool_and(list_transform(m.reads, lambda c: contains(o.present, ',' || c || ','))), true) AS carried
+    FROM base_record3 r
+    JOIN p_maps m USING (system)
+    LEFT JOIN record o ON o._key = r._key AND o.system = r.system AND o.id = r.id
+    LEFT JOIN frozen f ON f._key = r._key AND f.system = r.system AND f.field = m.field
+    LEFT JOIN shown n ON n._key = r._key AND n.system = r.system AND n.field = m.field
+    LEFT JOIN base2 b ON b._key = r._key AND b.system = r.system AND b.field = m.field)
+SELECT _key, system, field, frozen,
+       CASE WHEN moves THEN state ELSE coalesce(base_state, 'unset') END AS state,
+       CASE WHEN moves THEN value ELSE base_value END AS value,
+       CASE WHEN moves AND carried THEN version ELSE base_version END AS version
+FROM told;

@@ -5,7 +5,8 @@
 CREATE OR REPLACE TEMP TABLE base0 AS
 SELECT b._key, b.system, m.field,
        coalesce(b.fields[m.field].state, g.state) AS state,
-       CASE WHEN b.fields[m.field].state IS NULL THEN g.value ELSE b.fields[m.field].value END AS value
+       CASE WHEN b.fields[m.field].state IS NULL THEN g.value ELSE b.fields[m.field].value END AS value,
+       CASE WHEN b.fields[m.field].state IS NULL THEN b.version ELSE b.fields[m.field].version END AS version
 FROM base_record0 b
 JOIN p_maps m USING (system)
 JOIN golden0 g ON g._key = b._key AND g.field = m.field;
@@ -44,6 +45,7 @@ WHERE c.op = 'update' AND c.outcome IN ('applied', 'applied_partly', 'already_tr
 
 -- The answer to a create is base for all its fields; the answer to an update
 -- for those that were sent. A null is base only where golden had been cleared.
+-- A write that did not send a field does not move the version of its base.
 CREATE OR REPLACE TEMP TABLE base1 AS
 SELECT r._key, r.system, m.field,
        CASE WHEN t.op = 'create' AND (a.state = 'value' OR a.state = 'null' AND g.state = 'null') THEN a.state
@@ -53,7 +55,9 @@ SELECT r._key, r.system, m.field,
        CASE WHEN t.op = 'create' AND a.state = 'value' THEN a.value
             WHEN t.op = 'create' THEN NULL
             WHEN t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN a.value
-            ELSE b.value END AS value
+            ELSE b.value END AS value,
+       CASE WHEN t.op = 'create' OR t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN t.version
+            ELSE b.version END AS version
 FROM base_record1 r
 JOIN p_maps m USING (system)
 LEFT JOIN base0 b ON b._key = r._key AND b.system = r.system AND b.field = m.field
@@ -72,7 +76,8 @@ WITH defaults AS (
     WHERE t.op = 'create' AND a.state = 'value'
     QUALIFY row_number() OVER (PARTITION BY t._key, a.field ORDER BY s.ord) = 1)
 SELECT _key, field, CASE WHEN fills THEN 'value' ELSE state END AS state,
-       CASE WHEN fills THEN default_value ELSE value END AS value, CASE WHEN fills THEN default_system ELSE source END AS source
+       CASE WHEN fills THEN default_value ELSE value END AS value, CASE WHEN fills THEN default_system ELSE source END AS source,
+       edit_since, edit_until
 FROM (
     SELECT g.*, d.value AS default_value, d.system AS default_system, d.field IS NOT NULL AND g.state = 'unset' AND r.live AS fills
     FROM golden0 g

@@ -127,9 +127,14 @@ CREATE OR REPLACE TEMP TABLE golden_old AS
 SELECT k._key, d.field,
        CASE WHEN g._key IS NULL OR f.fate IN ('born', 'reborn') THEN 'unset' ELSE g.state END AS state,
        CASE WHEN f.fate IN ('born', 'reborn') THEN NULL ELSE g.value END AS value,
-       CASE WHEN f.fate IN ('born', 'reborn') THEN NULL ELSE g.source END AS source
+       CASE WHEN f.fate IN ('born', 'reborn') THEN NULL ELSE g.source END AS source,
+       CASE WHEN f.fate NOT IN ('born', 'reborn') THEN g.edit_since END AS edit_since,
+       CASE WHEN f.fate NOT IN ('born', 'reborn') THEN g.edit_until END AS edit_until
 FROM cand k
 CROSS JOIN p_field d
 JOIN fate f USING (_key)
 LEFT JOIN golden1 g ON g._key = k._key AND g.field = d.field
 WHERE f.fate <> 'nothing';
+
+-- Presences that wait for a person: (_key, kind, golden, contenders, reason).
+CREATE OR REPLACE TEMP TABLE presence_hold (_key INTEGER, kind VARCHAR, golden VARCHAR, contenders VARCHAR, reason VARCHAR);

@@ -17,19 +17,25 @@ CROSS JOIN LATERAL (SELECT
 WHERE f.fate <> 'nothing';
 
 CREATE OR REPLACE TEMP TABLE source_text AS
-SELECT _key, '{' || string_agg(to_json(field) || ':' || to_json(source), ',' ORDER BY field) || '}' AS sources
+SELECT _key, '{' || string_agg(to_json(field) || ':' || to_json(source), ',' ORDER BY field) || '}' AS sources,
+       '{' || string_agg(to_json(field) || ':{"since":' || coalesce(edit_since::VARCHAR, 'null') || ',"until":' || coalesce(edit_until::VARCHAR, 'null') || '}', ',' ORDER BY field)
+           FILTER (edit_since IS NOT NULL OR edit_until IS NOT NULL) || '}' AS edited
 FROM golden_new WHERE source IS NOT NULL GROUP BY _key;
 
--- Base is stored only where it differs from golden.
+-- Base is stored only where it differs from golden, or was judged under another
+-- version than the record.
 CREATE OR REPLACE TEMP TABLE base_text AS
 SELECT r._key, r.system, any_value(r.id) AS id, any_value(r.hash) AS hash, any_value(r.etag) AS etag, any_value(r.version) AS version,
        '{' || string_agg(to_json(b.field) || ':{"state":' || to_json(b.state)
-            || ',"value":' || CASE b.state WHEN 'value' THEN to_json(b.value)::VARCHAR ELSE 'null' END || ',"version":null}', ',' ORDER BY b.field)
+            || ',"value":' || CASE b.state WHEN 'value' THEN to_json(b.value)::VARCHAR ELSE 'null' END
+            || ',"version":' || coalesce(b.version::VARCHAR, 'null') || CASE WHEN b.frozen THEN ',"frozen":true' ELSE '' END || '}', ',' ORDER BY b.field)
             FILTER (b.field IS NOT NULL) || '}' AS fields
 FROM base_record3 r
 LEFT JOIN (
     SELECT b.* FROM base3 b JOIN golden_new g ON g._key = b._key AND g.field = b.field
-    WHERE b.state <> g.state OR b.value IS DISTINCT FROM g.value) b ON b._key = r._key AND b.system = r.system
+    JOIN base_record3 o ON o._key = b._key AND o.system = b.system
+    WHERE b.state <> g.state OR b.value IS DISTINCT FROM g.value OR b.version IS DISTINCT FROM o.version OR b.frozen) b
+    ON b._key = r._key AND b.system = r.system
 GROUP BY r._key, r.system;
 
 INSERT INTO out_crosswalk

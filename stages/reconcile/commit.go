@@ -66,7 +66,7 @@ func (o output) step(files lake.Files) lake.Step {
 	for _, s := range o.entity.Systems {
 		step.Watermarks[tables.ReplicaName(pipeline.StreamID{Entity: name, System: s.Name})] = seq
 	}
-	for _, t := range []tables.Table{tables.Journal(), tables.Decisions(), tables.DeadLetters(), tables.Differences(), tables.Findings()} {
+	for _, t := range []tables.Table{tables.Journal(), tables.Decisions(), tables.DeadLetters(), tables.Differences(), tables.Findings(), tables.Holds()} {
 		step.Watermarks[t.Name] = seq
 	}
 	return step

@@ -125,7 +125,7 @@ func (g *game) move(p *player, r *held) {
 	code := p.st.columns[1].Name
 	r.fields[code] = &r.key
 	g.touch(r)
-	r.shown = ""
+	r.shown, r.last = "", nil
 	g.show(p.name, observation{key: old, id: *r.fields["id"], op: pipeline.Moved, version: p.version(r), asked: g.w.at})
 }
 
@@ -167,12 +167,27 @@ func (g *game) read(p *player, complete bool) {
 		case digest == r.shown:
 			o.op = pipeline.Touch
 		}
+		if o.fields != nil && r.last != nil && !g.calm && g.chance(10) {
+			digest = g.leaveOut(p, r, &o)
+		}
 		o.firstNulls = r.shown == "" && g.chance(50)
-		r.shown = digest
+		r.shown, r.last = digest, o.fields
 		page = append(page, o)
 		g.readable = append(g.readable, compile.Literal(id))
 	}
 	g.show(p.name, page...)
+}
+
+// leaveOut lets a payload carry all fields but one: the row keeps what was shown of it before.
+func (g *game) leaveOut(p *player, r *held, o *observation) string {
+	column := p.st.columns[2+g.rng.IntN(len(p.st.columns)-2)].Name
+	if v, ok := r.last[column]; ok {
+		o.fields[column] = v
+	} else {
+		delete(o.fields, column)
+	}
+	o.overlay = []string{column}
+	return "partial"
 }
 
 func (g *game) letter(p *player, r *held, o observation) {

@@ -103,7 +103,7 @@ func mount(ctx context.Context, s *duck.Session, entity config.Entity, e *compil
 	for view, t := range map[string]tables.Table{
 		"in_golden": e.Outputs()["out_golden"], "in_crosswalk": tables.Crosswalk(e.Name), "in_tombstones": tables.Tombstones(e.Name),
 		"in_changes": tables.Changes(e.Name), "in_dead_letters": tables.DeadLetters(), "in_differences": tables.Differences(),
-		"in_findings": tables.Findings(),
+		"in_findings": tables.Findings(), "in_holds": tables.Holds(),
 	} {
 		if err := s.Current(ctx, t, view); err != nil {
 			return err
@@ -123,8 +123,10 @@ func mount(ctx context.Context, s *duck.Session, entity config.Entity, e *compil
 			back = min(back, mark.behind)
 		}
 	}
-	if err := s.Rows(ctx, tables.Journal(), "in_journal", duck.Since(m.seq)); err != nil {
-		return err
+	for view, t := range map[string]tables.Table{"in_journal": tables.Journal(), "in_decided": tables.Decisions()} {
+		if err := s.Rows(ctx, t, view, duck.Since(m.seq)); err != nil {
+			return err
+		}
 	}
 	return s.Rows(ctx, e.Outputs()["out_golden"], "in_golden_behind", duck.Since(back))
 }

@@ -55,7 +55,7 @@ func (j judgement) judgeRange(ctx context.Context, s session) error {
 		{compiled: j.entity.Records()}, {compiled: j.entity.Standing()}, {file: "inputs"}, {compiled: j.entity.Answers()},
 		{file: "learn"}, {file: "observe"}, {file: "presence"},
 		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"},
-		{compiled: j.entity.Laid("new")}, {file: "view_new"}, {file: "judged"}, {file: "send"}, {file: "rows"},
+		{compiled: j.entity.Laid("new")}, {file: "view_new"}, {file: "judged"}, {file: "send"}, {file: "hold"}, {file: "rows"},
 		{compiled: []string{j.entity.Golden()}},
 	}
 	for _, step := range steps {

@@ -21,6 +21,7 @@ import (
 // verdicts lets the oracle judge the situations as they stand.
 func (w *world) verdicts(in map[string]*merge.Situation, candidates map[string]bool) (map[string]merge.Verdict, []merge.Planned, []string) {
 	rules := *w.rules
+	rules.Run, rules.NowUS = w.runID(), w.at.UnixMicro()
 	rules.Systems = slices.Clone(w.rules.Systems)
 	for i := range rules.Systems {
 		rules.Systems[i].Joined, rules.Systems[i].Due, rules.Systems[i].Complete = w.states[i].joined, w.states[i].due, w.states[i].complete
@@ -81,6 +82,7 @@ type whole struct {
 	Differences []merge.Difference
 	Findings    []merge.Finding
 	Conflicts   []merge.Conflict
+	Holds       []merge.Hold
 	Changes     []string
 }
 
@@ -101,8 +103,8 @@ func (w *world) judgeBoth() error {
 	changes := oracleChanges(before, stands, superseded)
 	for _, key := range slices.Sorted(maps.Keys(after)) {
 		v, s := verdicts[key], after[key]
-		want := whole{v.Golden, v.Tombstone, v.Links, v.Differences, v.Findings, v.Conflicts, changes[key]}
-		got := whole{s.Golden, s.Tombstone, s.Links, s.Differences, s.Findings, conflicts[key], sqlChanges(s)}
+		want := whole{v.Golden, v.Tombstone, v.Links, v.Differences, v.Findings, v.Conflicts, v.Holds, changes[key]}
+		got := whole{s.Golden, s.Tombstone, s.Links, s.Differences, s.Findings, conflicts[key], s.Holds, sqlChanges(s)}
 		if !candidates[key] {
 			got.Changes, want.Changes = nil, wanted(v, s)
 		}
@@ -155,6 +157,7 @@ func compareWhole(want, got whole) string {
 		cmpopts.SortSlices(func(a, b merge.Difference) bool { return a.System+a.Field < b.System+b.Field }),
 		cmpopts.SortSlices(func(a, b merge.Finding) bool { return byText(a, b) }),
 		cmpopts.SortSlices(func(a, b merge.Conflict) bool { return a.Field+" "+a.System < b.Field+" "+b.System }),
+		cmpopts.SortSlices(func(a, b merge.Hold) bool { return a.Field < b.Field }),
 		cmpopts.SortSlices(func(a, b string) bool { return a < b }),
 		cmp.Transformer("fields", func(f merge.Fields) map[string]string {
 			out := map[string]string{}
@@ -235,7 +238,7 @@ func story(s *merge.Situation) string {
 	for _, c := range s.Changes {
 		fmt.Fprintf(&b, " change %s %s %s %s %s at %d %s\n", c.ID[:8], c.System, c.Op, c.RecordID, c.State, c.AtUS, merge.ValuesJSON(c.After))
 	}
-	fmt.Fprintf(&b, " letters %+v differences %+v findings %+v\n", s.Letters, s.Differences, s.Findings)
+	fmt.Fprintf(&b, " letters %+v differences %+v findings %+v\n holds %+v decisions %+v\n", s.Letters, s.Differences, s.Findings, s.Holds, s.Decisions)
 	return b.String()
 }
 
@@ -284,6 +287,7 @@ type held struct {
 	fields  map[string]*string
 	version int64
 	shown   string
+	last    map[string]*string // what its newest row holds
 	before  map[string]*string // as it was before our last write, for pages that lag
 	wrote   time.Time
 	gone    bool

@@ -59,6 +59,7 @@ func (w *world) situations() map[string]*merge.Situation {
 		s := of(r["key"])
 		s.Findings = append(s.Findings, merge.Finding{Kind: *r["kind"], Severity: *r["severity"], System: *r["system"], Observed: str(r["observed"])})
 	}
+	w.readHolds(of)
 	for _, r := range w.query("SELECT * REPLACE (epoch_us(asked_at) AS asked_at) FROM t_dead_letters WHERE open ORDER BY letter") {
 		for _, s := range out {
 			if str(r["key"]) == s.Key || str(r["id"]) != "" && holds(s, *r["system"], *r["id"]) {
@@ -74,10 +75,18 @@ func holds(s *merge.Situation, system, id string) bool {
 		slices.ContainsFunc(s.Links, func(l merge.Link) bool { return l.System == system && l.ID == id })
 }
 
+// storedBase is a field's base where golden stores it.
+type storedBase struct {
+	State, Value string
+	Version      *int64
+	Frozen       bool
+}
+
 func (w *world) readGolden(of func(*string) *merge.Situation) {
 	for _, r := range w.query("SELECT * FROM t_golden") {
 		g := &merge.Golden{Live: *r["_live"] == "true", Version: number(r["_version"]), Fields: merge.Fields{},
-			Sources: decodeText[map[string]string](w.t, str(r["_sources"])), Bases: map[string]*merge.Base{}}
+			Sources: decodeText[map[string]string](w.t, str(r["_sources"])),
+			Edited:  decodeText[map[string]merge.Edit](w.t, str(r["_edited"])), Bases: map[string]*merge.Base{}}
 		for _, f := range w.project.Fields {
 			if v := state(r, f.Name); v.State != merge.Absent {
 				g.Fields[f.Name] = v
@@ -88,12 +97,16 @@ func (w *world) readGolden(of func(*string) *merge.Situation) {
 			if r[names.ID] == nil {
 				continue
 			}
-			b := &merge.Base{ID: *r[names.ID], Hash: number(r[names.Hash]), ETag: str(r[names.ETag]), Version: numberOrNil(r[names.Version]), Fields: merge.Fields{}}
-			stored := decodeText[map[string]struct{ State, Value string }](w.t, str(r[names.Fields]))
+			b := &merge.Base{ID: *r[names.ID], Hash: number(r[names.Hash]), ETag: str(r[names.ETag]), Version: numberOrNil(r[names.Version]), Fields: merge.Fields{},
+				Versions: map[string]*int64{}, Frozen: map[string]bool{}}
+			stored := decodeText[map[string]storedBase](w.t, str(r[names.Fields]))
 			for field := range s.Reads {
-				b.Fields[field] = g.Fields.Get(field)
+				b.Fields[field], b.Versions[field] = g.Fields.Get(field), b.Version
 				if v, ok := stored[field]; ok {
-					b.Fields[field] = merge.Val{State: merge.State(v.State), Text: v.Value}
+					b.Fields[field], b.Versions[field] = merge.Val{State: merge.State(v.State), Text: v.Value}, v.Version
+					if v.Frozen {
+						b.Frozen[field] = true
+					}
 				}
 			}
 			g.Bases[s.Name] = b
@@ -115,7 +128,7 @@ func state(r map[string]*string, name string) merge.Val {
 
 func (w *world) row(system string, r map[string]*string) *merge.Row {
 	row := &merge.Row{System: system, ID: *r["_id"], Op: pipeline.Op(*r["_op"]), Version: numberOrNil(r["_version"]), ETag: str(r["_etag"]),
-		Hash: number(r["_hash"]), AskedUS: number(r["_asked_at"]), ThisRun: str(r["_run"]) == w.runID(), Stream: merge.Fields{}}
+		Hash: number(r["_hash"]), AskedUS: number(r["_asked_at"]), ThisRun: str(r["_run"]) == w.runID(), Present: pipeline.FieldSet(str(r["_present"])), Stream: merge.Fields{}}
 	for _, f := range w.stream(system).Extract.Fields {
 		row.Stream[f.Name] = state(r, f.Name)
 	}
@@ -161,5 +174,19 @@ func (w *world) readWork(of func(*string) *merge.Situation) {
 	}) {
 		s := of(keys[name])
 		s.Outcomes = append(s.Outcomes, last[name])
+	}
+}
+
+// readHolds reads what waits for a person, and what was decided since the watermark.
+func (w *world) readHolds(of func(*string) *merge.Situation) {
+	for _, r := range w.query("SELECT * FROM t_holds ORDER BY field") {
+		s := of(r["_key"])
+		s.Holds = append(s.Holds, merge.Hold{Field: str(r["field"]), Kind: str(r["kind"]), Golden: decodeText[map[string]merge.Shown](w.t, str(r["golden"])),
+			Contenders: decodeText[map[string]merge.Contender](w.t, str(r["contenders"])), Reason: str(r["reason"]), State: *r["state"],
+			Decision: str(r["decision"]), FirstRun: str(r["first_run"])})
+		for _, d := range w.query(fmt.Sprintf("SELECT *, epoch_us(recorded_at) AS us FROM t_decisions WHERE kind = 'decide' AND target = ? AND _pos > %d ORDER BY recorded_at DESC, decision DESC LIMIT 1", w.mark), *r["hold"]) {
+			s.Decisions = append(s.Decisions, merge.Decision{ID: *d["decision"], Field: str(r["field"]), AtUS: number(d["us"]),
+				Shown: decodeText[map[string]merge.Contender](w.t, str(d["shown"])), Choice: decodeText[merge.Choice](w.t, str(d["choice"]))})
+		}
 	}
 }

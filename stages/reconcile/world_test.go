@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func newWorld(t testing.TB, entity config.Entity, rules *merge.Rules) *world {
 	for _, st := range entity.Streams {
 		w.exec(`CREATE VIEW "in_replica_` + st.System + `" AS FROM t_replica_` + st.System + ` QUALIFY row_number() OVER (PARTITION BY _key, _id ORDER BY _version DESC NULLS LAST, _epoch DESC, _asked_at DESC, _pos DESC) = 1`)
 	}
-	for _, name := range []string{"golden", "crosswalk", "tombstones", "changes", "dead_letters", "differences", "findings", "decisions"} {
+	for _, name := range []string{"golden", "crosswalk", "tombstones", "changes", "dead_letters", "differences", "findings", "decisions", "holds"} {
 		w.exec("CREATE VIEW in_" + name + " AS FROM t_" + name)
 	}
 	return w
@@ -179,9 +180,10 @@ type observation struct {
 	asked   time.Time
 	fields  map[string]*string // canonical; nil is null; missing: never carried
 
-	firstNulls bool // the nulls are those of a first payload: nobody was seen to clear the fields
-	place      int  // in the lake; 0: the next one
-	commit     int  // seq of the commit that stored it: that of the outcome which it answers
+	overlay    []string // fields that the payload left out: the row shows what was there before
+	firstNulls bool     // the nulls are those of a first payload: nobody was seen to clear the fields
+	place      int      // in the lake; 0: the next one
+	commit     int      // seq of the commit that stored it: that of the outcome which it answers
 }
 
 // observe stores rows as extract or load would.
@@ -194,7 +196,7 @@ func (w *world) observe(system string, list ...observation) {
 			w.seq++
 			o.place = w.seq
 		}
-		nulls, present := ",", ","
+		nulls, carried := ",", []string{}
 		columns := make([]string, len(st.Extract.Fields))
 		digest := o.key + o.id
 		names := make([]string, 0, len(st.Extract.Fields))
@@ -205,13 +207,17 @@ func (w *world) observe(system string, list ...observation) {
 			} else if ok {
 				names, digest = append(names, f.Name), digest+f.Name+"null"
 			}
+			if _, ok := o.fields[f.Name]; ok && !slices.Contains(o.overlay, f.Name) {
+				carried = append(carried, f.Name)
+			}
 		}
 		for _, n := range sorted(names) {
 			nulls += n + ","
 		}
 		if o.firstNulls {
-			nulls, present = ",", nulls
+			nulls = ","
 		}
+		present := string(pipeline.NewFieldSet(carried))
 		version := "NULL"
 		if o.version != nil {
 			version = fmt.Sprint(*o.version)
@@ -251,6 +257,7 @@ func (w *world) tryJudge() error {
 		back = back || w.away[i] && addressed(w.entity.Systems[i], w.states[i])
 	}
 	w.exec(fmt.Sprintf("CREATE OR REPLACE TEMP VIEW in_journal AS FROM t_journal WHERE _pos > %d", w.mark))
+	w.exec(fmt.Sprintf("CREATE OR REPLACE TEMP VIEW in_decided AS FROM t_decisions WHERE _pos > %d", w.mark))
 	w.exec(fmt.Sprintf("CREATE OR REPLACE TEMP VIEW in_golden_behind AS SELECT _khash, _key FROM t_golden WHERE %t", back))
 	j := judgement{entity: w.entity, systems: w.states, guards: w.guards, perHash: w.perHash, text: w.text,
 		run: runState{id: w.runID(), at: w.at, lastAt: w.last, plan: w.plan, yes: w.yes}}

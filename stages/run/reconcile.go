@@ -55,7 +55,7 @@ func (r *runner) readOf(e config.Entity) map[string]reconcile.Read {
 // Tables lists every table of a project once, with its declaration.
 func Tables(project *config.Project) []tables.Table {
 	out := []tables.Table{tables.Checkpoints(), tables.Journal(), tables.DeadLetters(), tables.Findings(),
-		tables.Differences(), tables.Decisions(), tables.Runs(), tables.Metrics()}
+		tables.Differences(), tables.Holds(), tables.Decisions(), tables.Runs(), tables.Metrics()}
 	for _, e := range project.Entities {
 		fields, systems := e.Columns(), e.Systems()
 		out = append(out, tables.Golden(e.Name, fields, systems), tables.Crosswalk(e.Name), tables.Tombstones(e.Name),

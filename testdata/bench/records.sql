@@ -48,7 +48,7 @@ WHERE round = 0 OR i % every = round AND i // every % 2 = 1;
 CREATE OR REPLACE TEMP MACRO bench_golden(records) AS TABLE
 SELECT khash AS _khash, code AS _key, true AS _live, 1::BIGINT AS _version, TIMESTAMPTZ '2026-05-04 12:00:00+00' AS _changed_at,
        CASE WHEN notes IS NULL THEN ',notes,' ELSE ',' END AS _nulls,
-       '{"channel":"pms","check_in":"pms","check_out":"pms","code":"pms","guest_name":"air","price":"pms","status":"pms"}' AS _sources,
+       '{"channel":"pms","check_in":"pms","check_out":"pms","code":"pms","guest_name":"air","price":"pms","status":"pms"}' AS _sources, NULL::VARCHAR AS _edited,
        code, channel, listing_id, check_in, check_out, guest_name, price, status, notes, adults, children, currency, country, phone,
        i::VARCHAR AS _base_pms_id, CAST(hash(i, 'pms', 0)::HUGEINT - 9223372036854775808 AS BIGINT) AS _base_pms_hash,
        NULL::VARCHAR AS _base_pms_etag, 1000000::BIGINT AS _base_pms_version, NULL::VARCHAR AS _base_pms_fields,

@@ -30,6 +30,7 @@ type System struct {
 	Writes  []Bound         // columns that it writes, in declared order
 	Scope   string          // SQL over entity fields; "true" without one
 	Write   *config.Write   // nil: only read
+	Timed   bool            // its versions are times: when a record was changed
 }
 
 // Bound is an expression whose result becomes a value of Name.
@@ -57,7 +58,7 @@ func New(binder Binder, entity config.Entity) (*Entity, error) {
 }
 
 func newSystem(binder Binder, entity config.Entity, stream config.Stream) (System, error) {
-	s := System{Name: stream.System, Columns: stream.Extract.Fields, Scope: "true", Write: stream.Write}
+	s := System{Name: stream.System, Columns: stream.Extract.Fields, Scope: "true", Write: stream.Write, Timed: timed(stream.Extract)}
 	columns := StreamColumns(stream.Extract.Fields)
 	for _, f := range entity.Fields {
 		expr, ok := mappingOf(f.Name, stream)
@@ -75,6 +76,11 @@ func newSystem(binder Binder, entity config.Entity, stream config.Stream) (Syste
 		return s, nil
 	}
 	return s, s.bindWrites(binder, entity, *stream.Write)
+}
+
+// timed reports whether the stream's version is a time, and no mere counter.
+func timed(x config.Extract) bool {
+	return slices.ContainsFunc(x.Fields, func(f schemas.Field) bool { return f.Name == x.Version && f.Type.Kind == schemas.Timestamp })
 }
 
 // mappingOf is the expression for an entity field: what map says, else the

@@ -21,7 +21,7 @@ func (e *Entity) Parameters() []string {
 	}
 	for _, s := range e.Systems {
 		for _, m := range s.Maps {
-			maps = append(maps, row(Literal(s.Name), Literal(m.Name), fmt.Sprint(s.Shows(m))))
+			maps = append(maps, row(Literal(s.Name), Literal(m.Name), fmt.Sprint(s.Shows(m)), list(m.Reads)))
 			for _, column := range m.Reads {
 				reads = append(reads, row(Literal(s.Name), Literal(m.Name), Literal(column)))
 			}
@@ -38,7 +38,7 @@ func (e *Entity) Parameters() []string {
 	slices.Sort(serves)
 	return []string{
 		table("p_field", "field VARCHAR, ord INTEGER", fields),
-		table("p_maps", "system VARCHAR, field VARCHAR, writes BOOLEAN", maps),
+		table("p_maps", "system VARCHAR, field VARCHAR, writes BOOLEAN, reads VARCHAR[]", maps),
 		table("p_reads", "system VARCHAR, field VARCHAR, col VARCHAR", reads),
 		table("p_serves", "system VARCHAR, col VARCHAR, field VARCHAR", serves),
 		table("p_authority", "field VARCHAR, rank INTEGER, system VARCHAR", authority),
@@ -112,19 +112,19 @@ func (s System) SystemRow(ord int, joined, due, complete bool) string {
 		settle, create, update, del = w.Settle.Microseconds(), w.Create, w.Update, w.Delete
 	}
 	return row(Literal(s.Name), fmt.Sprint(ord), fmt.Sprint(joined), fmt.Sprint(due), fmt.Sprint(complete), fmt.Sprint(settle),
-		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()))
+		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()), fmt.Sprint(s.Timed))
 }
 
 // SystemTable makes p_system of rows.
 func SystemTable(rows []string) string {
 	return table("p_system", "system VARCHAR, ord INTEGER, joined BOOLEAN, due BOOLEAN, complete BOOLEAN, settle_us BIGINT, "+
-		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN", rows)
+		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN, timed BOOLEAN", rows)
 }
 
 // Golden is the statement that adds the golden rows that changed to out_golden.
 func (e *Entity) Golden() string {
 	names := tables.Golden(e.Name, entityColumns(e.Fields), e.systemNames()).ColumnNames()
-	columns := []string{"m._khash", "m.key", "m.live", "m.version", "make_timestamptz(m.changed_us)", e.nulls(), "coalesce(s.sources, '{}')"}
+	columns := []string{"m._khash", "m.key", "m.live", "m.version", "make_timestamptz(m.changed_us)", e.nulls(), "coalesce(s.sources, '{}')", "s.edited"}
 	joins := ""
 	for _, f := range e.Fields {
 		columns = append(columns, "w."+quote(f.Name))
@@ -175,6 +175,7 @@ func (e *Entity) Outputs() map[string]tables.Table {
 		"out_conflicts":   tables.Conflicts(e.Name),
 		"out_differences": tables.Differences(),
 		"out_findings":    tables.Findings(),
+		"out_holds":       tables.Holds(),
 	}
 }
 
@@ -189,6 +190,15 @@ func Create(name string, t tables.Table) string {
 
 // Columns are the entity's fields as columns.
 func (e *Entity) Columns() []schemas.Column { return entityColumns(e.Fields) }
+
+// list is a list of texts as an SQL literal.
+func list(texts []string) string {
+	literals := make([]string, len(texts))
+	for i, t := range texts {
+		literals[i] = Literal(t)
+	}
+	return "CAST([" + strings.Join(literals, ", ") + "] AS VARCHAR[])"
+}
 
 func row(values ...string) string { return "(" + strings.Join(values, ", ") + ")" }
 

@@ -33,9 +33,9 @@ func (e *Entity) Records() []string {
 	var out, records, mapped, columns []string
 	for i, s := range e.Systems {
 		system := Literal(s.Name)
-		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE raw_%d AS SELECT k._key, r._id, r._op, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us, r._run%s FROM %s r JOIN cand k ON k._khash = r._khash AND k.key = r._key",
+		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE raw_%d AS SELECT k._key, r._id, r._op, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us, r._run, r._present%s FROM %s r JOIN cand k ON k._khash = r._khash AND k.key = r._key",
 			i, prefixed(s.flagged("r")), quote(s.Replica())))
-		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _id AS id, _op AS op, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us, _run = (SELECT run FROM p_run) AS this_run FROM raw_%d", system, i))
+		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _id AS id, _op AS op, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us, _run = (SELECT run FROM p_run) AS this_run, coalesce(_present, ',') AS present FROM raw_%d", system, i))
 		mapped = append(mapped, s.mappedLong(fmt.Sprintf("raw_%d", i), "_key, _id"))
 		columns = append(columns, s.columnsLong(fmt.Sprintf("raw_%d", i), "_key, _id"))
 	}
@@ -68,19 +68,19 @@ func (e *Entity) Standing() []string {
 	var fields, bases []string
 	for _, f := range e.Fields {
 		name := quote(f.Name)
-		fields = append(fields, fmt.Sprintf("{'field': %s, 'state': CASE WHEN %s IS NOT NULL THEN 'value' WHEN contains(coalesce(_nulls, ','), %s) THEN 'null' ELSE 'unset' END, 'value': %s, 'source': _sources[%s]}",
-			Literal(f.Name), name, Literal(","+f.Name+","), schemas.CanonicalSQL(f.Type, name), Literal(f.Name)))
+		fields = append(fields, fmt.Sprintf("{'field': %s, 'state': CASE WHEN %s IS NOT NULL THEN 'value' WHEN contains(coalesce(_nulls, ','), %s) THEN 'null' ELSE 'unset' END, 'value': %s, 'source': _sources[%s], 'edit': _edited[%s]}",
+			Literal(f.Name), name, Literal(","+f.Name+","), schemas.CanonicalSQL(f.Type, name), Literal(f.Name), Literal(f.Name)))
 	}
 	for _, s := range e.Systems {
 		b := tables.GoldenBase(s.Name)
-		bases = append(bases, fmt.Sprintf("SELECT _key, %s AS system, %s AS id, %s AS hash, %s AS etag, %s AS version, CAST(coalesce(%s, '{}')::JSON AS MAP(VARCHAR, STRUCT(state VARCHAR, value VARCHAR, version BIGINT))) AS fields FROM golden_now WHERE %s IS NOT NULL",
+		bases = append(bases, fmt.Sprintf("SELECT _key, %s AS system, %s AS id, %s AS hash, %s AS etag, %s AS version, from_json(coalesce(%s, '{}')::JSON, '\"MAP(VARCHAR, STRUCT(state VARCHAR, value VARCHAR, version BIGINT))\"') AS fields FROM golden_now WHERE %s IS NOT NULL",
 			Literal(s.Name), quote(b.ID), quote(b.Hash), quote(b.ETag), quote(b.Version), quote(b.Fields), quote(b.ID)))
 	}
 	return []string{
 		"CREATE OR REPLACE TEMP TABLE golden_now AS SELECT g.* REPLACE (k._key AS _key), g._key AS _key_text FROM in_golden g JOIN cand k ON k._khash = g._khash AND k.key = g._key",
 		"CREATE OR REPLACE TEMP TABLE golden_record0 AS SELECT _key, _live AS live, _version AS version, epoch_us(_changed_at) AS changed_us FROM golden_now",
-		"CREATE OR REPLACE TEMP TABLE golden0 AS SELECT _key, _u.field AS field, _u.state AS state, _u.value AS value, _u.source AS source FROM (SELECT _key, unnest([" +
-			strings.Join(fields, ", ") + "]) AS _u FROM (SELECT * REPLACE (CAST(coalesce(_sources, '{}')::JSON AS MAP(VARCHAR, VARCHAR)) AS _sources) FROM golden_now))",
+		"CREATE OR REPLACE TEMP TABLE golden0 AS SELECT _key, _u.field AS field, _u.state AS state, _u.value AS value, _u.source AS source, _u.edit.since AS edit_since, _u.edit.until AS edit_until FROM (SELECT _key, unnest([" +
+			strings.Join(fields, ", ") + "]) AS _u FROM (SELECT * REPLACE (CAST(coalesce(_sources, '{}')::JSON AS MAP(VARCHAR, VARCHAR)) AS _sources, from_json(coalesce(_edited, '{}')::JSON, '\"MAP(VARCHAR, STRUCT(since BIGINT, until BIGINT))\"') AS _edited) FROM golden_now))",
 		"CREATE OR REPLACE TEMP TABLE base_record0 AS " + strings.Join(bases, " UNION ALL "),
 	}
 }

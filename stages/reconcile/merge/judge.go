@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/trueup-data/trueup/pipeline"
@@ -17,6 +18,7 @@ type judging struct {
 	tombstone   *Tombstone
 	links       map[[2]string]Link
 	differences map[[2]string]Difference
+	holds       map[string]Hold // by field, as they become
 	sides       map[string]*side
 	held        bool // a presence conflict waits for a person: nothing moves
 	overruled   bool // a delete stands against an update that had not seen it
@@ -37,6 +39,7 @@ type side struct {
 	lagging map[string]bool
 	first   bool // shown for the first time, or under a new ID
 	news    map[string]bool
+	frozen  map[string]bool // fields in which it contends in a hold
 }
 
 // takesPart reports whether the system has a say in the fields.
@@ -63,7 +66,7 @@ func Judge(rules *Rules, in Situation) Verdict {
 
 func begin(rules *Rules, in Situation) *judging {
 	j := &judging{rules: rules, in: in, golden: in.Golden.clone(), tombstone: in.Tombstone,
-		links: map[[2]string]Link{}, differences: map[[2]string]Difference{}, sides: map[string]*side{}}
+		links: map[[2]string]Link{}, differences: map[[2]string]Difference{}, holds: map[string]Hold{}, sides: map[string]*side{}}
 	for _, l := range in.Links {
 		j.links[[2]string{l.System, l.ID}] = l
 	}
@@ -71,7 +74,7 @@ func begin(rules *Rules, in Situation) *judging {
 		j.differences[[2]string{d.System, d.Field}] = d
 	}
 	for _, s := range rules.Systems {
-		j.sides[s.Name] = &side{sys: s, news: map[string]bool{}, lagging: map[string]bool{}}
+		j.sides[s.Name] = &side{sys: s, news: map[string]bool{}, lagging: map[string]bool{}, frozen: map[string]bool{}}
 	}
 	return j
 }
@@ -80,18 +83,22 @@ func (g *Golden) clone() *Golden {
 	if g == nil {
 		return nil
 	}
-	c := &Golden{Live: g.Live, Version: g.Version, Fields: g.Fields.clone(), Sources: map[string]string{}, Bases: map[string]*Base{}}
-	for f, s := range g.Sources {
-		c.Sources[f] = s
-	}
+	c := newGolden(g.Version)
+	c.Live, c.Fields = g.Live, g.Fields.clone()
+	maps.Copy(c.Sources, g.Sources)
+	maps.Copy(c.Edited, g.Edited)
 	for s, b := range g.Bases {
 		if b != nil {
 			copied := *b
-			copied.Fields = b.Fields.clone()
+			copied.Fields, copied.Versions, copied.Frozen = b.Fields.clone(), maps.Clone(b.Versions), maps.Clone(b.Frozen)
 			c.Bases[s] = &copied
 		}
 	}
 	return c
+}
+
+func newGolden(version int64) *Golden {
+	return &Golden{Live: true, Version: version, Fields: Fields{}, Sources: map[string]string{}, Edited: map[string]Edit{}, Bases: map[string]*Base{}}
 }
 
 // each walks the systems in the order of the project file.
@@ -127,6 +134,7 @@ func (j *judging) verdict() Verdict {
 	for _, key := range sortedPairs(j.differences) {
 		j.out.Differences = append(j.out.Differences, j.differences[key])
 	}
+	j.out.Holds = j.holdsAfter()
 	j.out.Unknown = map[string]string{}
 	j.each(func(s *side) {
 		if s.unknown != "" {

@@ -53,14 +53,14 @@ func (j *judging) learnCreate(s *side, o Outcome) {
 		v := mapped.Get(field)
 		switch {
 		case v.State == Value:
-			base.Fields[field] = v
+			base.set(field, v, base.Version)
 			if j.golden.Live && !j.golden.Fields.Get(field).Set() {
 				j.golden.Fields[field], j.golden.Sources[field] = v, o.System
 			}
 		case v.State == Null && j.golden.Fields.Get(field).State == Null:
-			base.Fields[field] = v
+			base.set(field, v, base.Version)
 		default:
-			base.Fields[field] = Val{State: Unset}
+			base.set(field, Val{State: Unset}, base.Version)
 		}
 	}
 	j.golden.Bases[o.System] = base
@@ -69,7 +69,8 @@ func (j *judging) learnCreate(s *side, o Outcome) {
 	}
 }
 
-// learnUpdate: base takes the fields sent, with the answered values.
+// learnUpdate: base takes the fields sent, with the answered values. A write that
+// did not send a field does not move the version of its base.
 func (j *judging) learnUpdate(s *side, o Outcome) {
 	if !done(o.Outcome) || o.Answer == nil || j.golden == nil {
 		return
@@ -85,7 +86,7 @@ func (j *judging) learnUpdate(s *side, o Outcome) {
 			return ok && (done(o.column(column)) || o.column(column) == altered)
 		})
 		if v := mapped.Get(field); sent && v.Set() {
-			base.Fields[field] = v
+			base.set(field, v, o.Answer.Version)
 		}
 	}
 	base.Hash, base.Version, base.ETag = o.Answer.Hash, o.Answer.Version, o.Answer.ETag
@@ -141,7 +142,7 @@ func (o Outcome) column(name string) pipeline.Outcome {
 }
 
 func baseOf(r *Row) *Base {
-	return &Base{ID: r.ID, Hash: r.Hash, ETag: r.ETag, Version: r.Version, Fields: Fields{}}
+	return &Base{ID: r.ID, Hash: r.Hash, ETag: r.ETag, Version: r.Version, Fields: Fields{}, Versions: map[string]*int64{}, Frozen: map[string]bool{}}
 }
 
 // Effect is what an approval or a refusal binds to: the system, the key, the

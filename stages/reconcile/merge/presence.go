@@ -44,7 +44,7 @@ func (j *judging) birth() {
 	if j.count((*side).takesPart) == 0 {
 		return
 	}
-	j.golden = &Golden{Live: true, Fields: Fields{}, Sources: map[string]string{}, Bases: map[string]*Base{}}
+	j.golden = newGolden(0)
 	j.born = true
 }
 
@@ -168,7 +168,7 @@ func (j *judging) stillThere() map[string][]string {
 // rebirth: base is empty for everybody, golden's version goes on.
 func (j *judging) rebirth() {
 	j.born = true
-	j.golden = &Golden{Live: true, Version: j.golden.Version, Fields: Fields{}, Sources: map[string]string{}, Bases: map[string]*Base{}}
+	j.golden = newGolden(j.golden.Version)
 	j.tombstone = &Tombstone{IDs: j.tombstone.IDs, Source: j.tombstone.Source}
 	j.each(func(s *side) {
 		s.base, s.first = nil, true

@@ -15,6 +15,8 @@ type Rules struct {
 	Deletes       []string            // systems whose delete makes golden go
 	AgainstUpdate string              // hold, update, delete
 	Recreate      bool                // what a system without that authority deleted is created again
+	Run           string              // of this judgement
+	NowUS         int64               // its pinned clock
 }
 
 // System is one stream of the entity: its mappings as functions, and what may be written.
@@ -28,6 +30,7 @@ type System struct {
 	Create, Update, Delete bool
 	SettleUS               int64
 	Checked                bool // every write is compared right before it is sent
+	Timed                  bool // its versions are times
 	Joined                 bool // its first plan is approved
 	Due, Complete          bool // of this run's read
 }
@@ -70,8 +73,14 @@ type Row struct {
 	ETag    string
 	Hash    int64
 	AskedUS int64
-	ThisRun bool // stored by this run
+	ThisRun bool              // stored by this run
+	Present pipeline.FieldSet // the stream fields that this payload carried
 	Stream  Fields
+}
+
+// carried reports whether the payload had everything that the field is mapped from.
+func (r *Row) carried(reads []string) bool {
+	return !slices.ContainsFunc(reads, func(column string) bool { return !r.Present.Has(column) })
 }
 
 // Golden is the resolved record with its bases.
@@ -79,17 +88,31 @@ type Golden struct {
 	Live    bool
 	Version int64
 	Fields  Fields
-	Sources map[string]string // field -> system
+	Sources map[string]string // field -> systems, the winner first, or "person"
+	Edited  map[string]Edit   // field -> when the edit was made, where the rule asks
 	Bases   map[string]*Base  // by system; nil: it holds the key no more, or never did
+}
+
+// Edit is when an edit was made: later than Since, not later than Until. Nil: nobody knows.
+type Edit struct {
+	Since *int64 `json:"since"`
+	Until *int64 `json:"until"`
 }
 
 // Base is what was judged last of a system.
 type Base struct {
-	ID      string
-	Hash    int64
-	ETag    string
-	Version *int64
-	Fields  Fields
+	ID       string
+	Hash     int64
+	ETag     string
+	Version  *int64
+	Fields   Fields
+	Versions map[string]*int64 // field -> the version under which it was judged
+	Frozen   map[string]bool   // fields that contend in a hold
+}
+
+// set judges a field under a version.
+func (b *Base) set(field string, v Val, version *int64) {
+	b.Fields[field], b.Versions[field] = v, version
 }
 
 // Link is a row of the crosswalk.
@@ -159,6 +182,57 @@ type Finding struct {
 	Kind, Severity, System, Observed string
 }
 
+// Hold is a field, the fields of a group, or a presence that waits for a person.
+type Hold struct {
+	Field      string // joined by commas; "" is the presence
+	Kind       string // why it is held
+	Golden     map[string]Shown
+	Contenders map[string]Contender // by system
+	Reason     string
+	State      string // open, closed
+	Decision   string // the last one on it
+	FirstRun   string
+}
+
+// Shown is a value with its state, as a hold keeps it.
+type Shown struct {
+	State  string  `json:"state"`
+	Value  *string `json:"value"`
+	Source *string `json:"source,omitempty"` // of golden's
+}
+
+// Contender is a side of a hold, as it was last shown.
+type Contender struct {
+	ID      string              `json:"id"`
+	Version *int64              `json:"version"`
+	Hash    int64               `json:"hash"`
+	Fields  map[string]Contends `json:"fields"`
+}
+
+// Contends is what a contender shows of a field, and its frozen base.
+type Contends struct {
+	BaseState string  `json:"base_state"`
+	Base      *string `json:"base"`
+	State     string  `json:"state"`
+	Value     *string `json:"value"`
+}
+
+// Decision is what a person said of a hold since the last reconcile.
+type Decision struct {
+	ID     string
+	Field  string // of the hold
+	Shown  map[string]Contender
+	Choice Choice
+	AtUS   int64
+}
+
+// Choice is what a person chose: a side, values, or to leave the difference.
+type Choice struct {
+	Take  string             `json:"take"` // a system, golden, base, keep, delete
+	Value map[string]*string `json:"value"`
+	Leave bool               `json:"leave"`
+}
+
 // Conflict keeps the sides of a disagreement that was decided.
 type Conflict struct {
 	Field, Kind, System        string
@@ -188,6 +262,8 @@ type Situation struct {
 	Letters     []Letter
 	Differences []Difference
 	Findings    []Finding // open ones of the kinds that reconcile makes
+	Holds       []Hold    // open and closed
+	Decisions   []Decision
 }
 
 // Verdict is what follows. Golden, Links, Tombstone and Differences are whole,
@@ -200,5 +276,6 @@ type Verdict struct {
 	Findings    []Finding // open afterwards
 	Conflicts   []Conflict
 	Wants       []Want
+	Holds       []Hold
 	Unknown     map[string]string // system -> why it takes no part
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // follow moves base to what was judged: what a system shows becomes the
-// ancestor of its next news, whether it won or not.
+// ancestor of its next news, whether it won or not, unless it contends in a
+// hold. The version moves only with a payload that carried the field.
 func (j *judging) follow() {
 	if j.golden == nil {
 		return
@@ -20,15 +21,28 @@ func (j *judging) follow() {
 		}
 		base := baseOf(s.row)
 		for field := range s.sys.Reads {
-			switch v := s.seen.Get(field); {
-			case v.Set() || v.State == Unset:
-				base.Fields[field] = v
-			case s.base != nil:
-				base.Fields[field] = s.base.Fields.Get(field)
+			old, version := s.judgedBefore(field)
+			v := s.seen.Get(field)
+			if moves := v.Set() || v.State == Unset; !moves || s.frozen[field] {
+				base.set(field, old, version)
+				continue
 			}
+			if s.row.carried(s.sys.Reads[field]) {
+				version = s.row.Version
+			}
+			base.set(field, v, version)
 		}
+		base.Frozen = s.frozen
 		j.golden.Bases[s.sys.Name] = base
 	})
+}
+
+// judgedBefore is the field's base, and the version under which it was judged.
+func (s *side) judgedBefore(field string) (Val, *int64) {
+	if s.base == nil {
+		return Val{State: Unset}, nil
+	}
+	return s.base.Fields.Get(field), s.base.Versions[field]
 }
 
 // send compares golden with what every known system shows, and lists what

@@ -164,6 +164,7 @@ func Views(project *config.Project) []View {
 		View{"journal", "every request and what became of it", tables.Journal(), true},
 		View{"findings", "what a person should know", tables.Findings(), false},
 		View{"differences", "pairs that stay apart, and why", tables.Differences(), false},
+		View{"holds", "what waits for a person, with every side", tables.Holds(), false},
 		View{"dead_letters", "records that do not fit their types", tables.DeadLetters(), false},
 		View{"decisions", "what people decided", tables.Decisions(), false},
 		View{"runs", "every run", tables.Runs(), false},
