@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/csv"
@@ -50,11 +51,18 @@ func (c *cli) answer(ctx context.Context, b *bundle) error {
 		return err
 	}
 	defer session.Close()
-	if err := story.Bind(ctx, session, b.Views); err != nil {
+	if err := story.Bind(ctx, session, b.Sources); err != nil {
 		return err
 	}
 	if err := session.Lock(ctx); err != nil {
 		return err
+	}
+	if b.Format == "parquet" {
+		err := session.Parquet(ctx, b.Statement, int64(b.Rows), c.out)
+		if errors.Is(err, duck.ErrTooMany) {
+			err = tooMany(b.Rows)
+		}
+		return mistake(ctx, b, err)
 	}
 	rows, err := session.Query(ctx, b.Statement)
 	if err != nil {
@@ -77,7 +85,16 @@ func mistake(ctx context.Context, b *bundle, err error) error {
 	case fault.HelpOf(err) != "":
 		help = fault.HelpOf(err)
 	}
+	if strings.HasSuffix(err.Error(), "at end of input") { // the only place that DuckDB does not point to
+		lines := strings.Split(strings.TrimSpace(b.Statement), "\n")
+		last := lines[len(lines)-1]
+		err = fmt.Errorf("%s\n  %s\n  %s^", explained(&usageError{err: err}), last, strings.Repeat(" ", len([]rune(last))))
+	}
 	return &usageError{err: err, help: help}
+}
+
+func tooMany(limit int) error {
+	return &usageError{err: fmt.Errorf("the result has more than %s", plural(int64(limit), "row", "rows")), help: "narrow it, or raise --rows"}
 }
 
 // printRows writes a result; more rows than limit are an error, never cut in silence.
@@ -93,7 +110,7 @@ func (c *cli) printRows(rows *sql.Rows, format string, limit int) error {
 	var all [][]any
 	for rows.Next() {
 		if len(all) == limit {
-			return &usageError{err: fmt.Errorf("the result has more than %s", plural(int64(limit), "row", "rows")), help: "narrow it, or raise --rows"}
+			return tooMany(limit)
 		}
 		values, into := make([]any, len(names)), make([]any, len(names))
 		for i := range values {
@@ -173,8 +190,27 @@ func plain(v any, databaseType string) any {
 		return v.String()
 	case []byte:
 		return string(v)
+	case map[string]any, []any, duckdb.Map:
+		return nested{v}
 	}
 	return v
+}
+
+// nested is a list, a struct or JSON: text prints it as JSON too.
+type nested struct{ value any }
+
+// MarshalJSON is the value's own.
+func (n nested) MarshalJSON() ([]byte, error) { return json.Marshal(n.value) }
+
+// String is JSON in one line; what JSON cannot say, as Go prints it.
+func (n nested) String() string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(n.value) != nil {
+		return fmt.Sprint(n.value)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // fixed renders a decimal with all the places that its type has.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +24,7 @@ import (
 type queryFlags struct {
 	describe bool
 	format   string
+	out      string
 	rows     int
 	timeout  time.Duration
 	commit   uint64
@@ -32,23 +32,61 @@ type queryFlags struct {
 
 func (c *cli) queryCommand() *cobra.Command {
 	var f queryFlags
-	cmd := &cobra.Command{Use: "query [SQL]", Short: "Ask the lake anything, read-only; --describe lists what there is", Args: oneStatement,
+	cmd := &cobra.Command{Use: "query [SQL]", Args: oneStatement,
+		Short: "Ask the lake anything, read-only; without SQL a prompt, or SQL from standard input; --describe [VIEW] lists what there is",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.describe {
-				return c.describeViews()
+				return c.describeViews(cmd.Context(), args)
 			}
-			statement, err := c.statement(args)
-			if err != nil {
+			if err := f.check(c.json()); err != nil {
 				return err
 			}
-			return c.doQuery(cmd.Context(), statement, f)
+			return c.doQuery(cmd.Context(), args, f)
 		}}
-	cmd.Flags().BoolVar(&f.describe, "describe", false, "list the views and their columns")
-	cmd.Flags().StringVar(&f.format, "format", "", "table, csv or json; default table, or json with --output json")
+	cmd.Flags().BoolVar(&f.describe, "describe", false, "say what the views are, or what the columns of one view mean")
+	cmd.Flags().StringVar(&f.format, "format", "", choice(queryFormats())+"; default table, or json with --output json")
+	cmd.Flags().StringVar(&f.out, "out", "", "write the answer to this file, whole or not at all; a Parquet file needs it")
 	cmd.Flags().IntVar(&f.rows, "rows", 100_000, "at most so many rows")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Minute, "at most so long")
 	cmd.Flags().Uint64Var(&f.commit, "commit", 0, "as of this commit; default the newest")
 	return cmd
+}
+
+func queryFormats() []string { return []string{"table", "csv", "json", "parquet"} }
+
+// check fills the format in and refuses what cannot be.
+func (f *queryFlags) check(json bool) error {
+	if f.format == "" {
+		f.format = map[bool]string{true: "json", false: "table"}[json]
+	}
+	help := "trueup query --help"
+	switch {
+	case !oneOf(f.format, queryFormats()):
+		return &usageError{err: fmt.Errorf("--format is %q; it can be %s", f.format, choice(queryFormats())), help: help}
+	case f.format == "parquet" && f.out == "":
+		return &usageError{err: errors.New("a Parquet file is not for a terminal"), help: "add --out FILE.parquet"}
+	case f.rows < 1 || f.timeout <= 0:
+		return &usageError{err: errors.New("--rows and --timeout are more than 0"), help: help}
+	}
+	return nil
+}
+
+// doQuery answers the statement of the command line or of standard input, or
+// those that a person types.
+func (c *cli) doQuery(ctx context.Context, args []string, f queryFlags) (err error) {
+	a, err := c.openApp(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	if terminal := c.terminal(); len(args) == 0 && terminal != nil {
+		return c.prompt(ctx, a, terminal, f)
+	}
+	statement, err := c.statement(args)
+	if err != nil {
+		return err
+	}
+	return c.ask(ctx, a, statement, f)
 }
 
 // statement is the argument, or standard input.
@@ -66,25 +104,10 @@ func (c *cli) statement(args []string) (string, error) {
 	return string(text), nil
 }
 
-func (c *cli) describeViews() error {
-	project, err := c.loadProject()
-	if err != nil {
-		return err
-	}
-	views := story.Views(project)
-	if c.json() {
-		return c.printJSON(views)
-	}
-	for _, v := range views {
-		c.say("%s: %s\n    %s", v.Name, v.Shows, strings.Join(v.Columns(), ", "))
-	}
-	return nil
-}
-
 // bundle is what the process that runs a query gets to see: files on this
 // machine, and nothing of the store, the project or the environment.
 type bundle struct {
-	Views     []story.View           `json:"views"`
+	Sources   []story.Source         `json:"sources"`
 	Files     map[string][]lake.File `json:"files"`  // by table
 	Paths     map[string]string      `json:"paths"`  // by key of the file
 	Folder    string                 `json:"folder"` // for temporary files
@@ -94,26 +117,35 @@ type bundle struct {
 	Timeout   time.Duration          `json:"timeout_ns"`
 }
 
-// doQuery brings the files of every view here and runs the statement in a child
-// process with an empty environment.
-func (c *cli) doQuery(ctx context.Context, statement string, f queryFlags) (err error) {
-	if f.format == "" {
-		f.format = map[bool]string{true: "json", false: "table"}[c.json()]
-	}
-	if !oneOf(f.format, []string{"table", "csv", "json"}) {
-		return &usageError{err: fmt.Errorf("--format is %q; it can be table, csv or json", f.format), help: "trueup query --help"}
-	}
-	a, err := c.openApp(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.Close()) }()
+// ask brings the files of every view here and runs the statement in a child
+// process with an empty environment. Its answer goes to standard output, or to a
+// file that is there whole or not at all.
+func (c *cli) ask(ctx context.Context, a *app, statement string, f queryFlags) error {
 	b, release, err := a.gather(ctx, f.commit)
 	if err != nil {
 		return err
 	}
 	defer release()
 	b.Statement, b.Format, b.Rows, b.Timeout = statement, f.format, f.rows, f.timeout
+	if f.out == "" {
+		return child(ctx, b, c.out)
+	}
+	file, err := os.CreateTemp(filepath.Dir(f.out), ".trueup-query-*")
+	if err != nil {
+		return &usageError{err: fmt.Errorf("--out: %w", err), help: "name a file in a folder that can be written"}
+	}
+	defer os.Remove(file.Name()) // it is gone when it was renamed
+	if err := errors.Join(child(ctx, b, file), file.Chmod(0o644), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), f.out); err != nil {
+		return &usageError{err: fmt.Errorf("--out: %w", err), help: "name a file in a folder that can be written"}
+	}
+	return nil
+}
+
+// child runs a bundle in a process of its own.
+func child(ctx context.Context, b bundle, out io.Writer) error {
 	input, err := json.Marshal(b)
 	if err != nil {
 		return err
@@ -122,12 +154,12 @@ func (c *cli) doQuery(ctx context.Context, statement string, f queryFlags) (err 
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	child := exec.CommandContext(ctx, self, "query-worker", "--output", "json") //nolint:gosec // this very program
-	child.Env, child.Dir = []string{}, b.Folder
-	child.Stdin, child.Stdout = bytes.NewReader(input), c.out
+	process := exec.CommandContext(ctx, self, "query-worker", "--output", "json") //nolint:gosec // this very program
+	process.Env, process.Dir = []string{}, b.Folder
+	process.Stdin, process.Stdout = bytes.NewReader(input), out
 	var stderr bytes.Buffer
-	child.Stderr = &stderr
-	if err := child.Run(); err != nil {
+	process.Stderr = &stderr
+	if err := process.Run(); err != nil {
 		return relay(ctx, stderr.Bytes(), err)
 	}
 	return nil
@@ -150,13 +182,13 @@ func relay(ctx context.Context, stderr []byte, err error) error {
 
 // gather pins a commit and brings its files here.
 func (a *app) gather(ctx context.Context, seq uint64) (bundle, func(), error) {
-	b := bundle{Views: story.Views(a.project), Files: map[string][]lake.File{}, Paths: map[string]string{}, Folder: filepath.Join(a.work, "tmp")}
+	b := bundle{Sources: story.Sources(a.project), Files: map[string][]lake.File{}, Paths: map[string]string{}, Folder: filepath.Join(a.work, "tmp")}
 	pin, err := a.pin(ctx, seq)
 	if err != nil {
 		return b, nil, err
 	}
 	release := func() { _ = pin.Release(context.WithoutCancel(ctx)) }
-	for _, v := range b.Views {
+	for _, v := range b.Sources {
 		files, err := pin.Snapshot().Files(ctx, v.Table.Name)
 		if err != nil {
 			release()

@@ -34,6 +34,10 @@ func (s *Session) RegisterReader(ctx context.Context, name string, reader array.
 	if s.locked {
 		return nil, refusal("it may read and nothing else", "register "+name)
 	}
+	return s.register(ctx, name, reader)
+}
+
+func (s *Session) register(ctx context.Context, name string, reader array.RecordReader) (release func(), err error) {
 	s.count++
 	// The driver makes the view of a stream visible to every session.
 	stream := fmt.Sprintf("_stream_%d_%d", s.number, s.count)

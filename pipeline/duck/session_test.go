@@ -3,7 +3,9 @@
 package duck
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,6 +20,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline"
@@ -374,6 +377,36 @@ func TestALockedSessionReadsAndNothingElse(t *testing.T) {
 	}
 	if _, err := s.Register(t.Context(), "x", oneOfEach()); fault.CodeOf(err) != CodeRefused {
 		t.Errorf("registered: %v", err)
+	}
+}
+
+// The rows of a locked session leave it as a Parquet file too, and only by what
+// the program itself writes.
+func TestALockedSessionWritesAResultAsParquet(t *testing.T) {
+	f := newFixture(t)
+	s := begin(t, open(t, f, Options{}), f)
+	if err := s.Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	const statement = "SELECT range AS n, 1.50::DECIMAL(9,2) AS price, DATE '2026-05-04' AS day, {'a': range} AS s, sum(range) OVER () AS total FROM range(3); -- all"
+	if err := s.Parquet(t.Context(), statement, 2, &file); !errors.Is(err, ErrTooMany) || file.Len() != 0 {
+		t.Errorf("%v, and %d bytes", err, file.Len())
+	}
+	for _, refused := range []string{"DROP TABLE x", "SELECT 1) TO '/tmp/x'; --", "COPY (SELECT 1) TO 'x'"} {
+		if err := s.Parquet(t.Context(), refused, 10, &file); err == nil || file.Len() != 0 {
+			t.Errorf("%q: %v", refused, err)
+		}
+	}
+	if err := s.Parquet(t.Context(), statement, 3, &file); err != nil {
+		t.Fatal(err)
+	}
+	read, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil || read.NumRows() != 3 || len(read.Schema().Fields()) != 5 {
+		t.Errorf("%v %v", read, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.links.dir, "result-*")); len(left) > 0 {
+		t.Errorf("it leaves %v", left)
 	}
 }
 

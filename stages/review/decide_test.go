@@ -80,7 +80,7 @@ func TestEveryViewBindsAndHasTheColumnsThatItDeclares(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	views := story.Views(project)
+	views := story.Sources(project)
 	if err := story.Bind(t.Context(), session, views); err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (t *teller) after(context.Context) error {
 	for _, command := range []string{
 		"explain bookings " + t.hero,
 		"query \"SELECT system, op, outcome, count(*) FROM journal WHERE kind <> 'intent' GROUP BY ALL ORDER BY ALL\"",
-		"query \"SELECT _key, field, system, seen, golden, reason FROM conflicts_bookings ORDER BY \\\"at\\\" DESC LIMIT 10\"",
+		"query \"SELECT _key, field, system, seen, golden, reason FROM conflicts_bookings ORDER BY recorded_at DESC LIMIT 10\"",
 		"runs",
 		"status",
 	} {

@@ -12,10 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/duck"
-	"github.com/trueup-data/trueup/pipeline/replica"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/sql"
 )
@@ -129,72 +127,6 @@ func ask(ctx context.Context, session *duck.Session, name string, args ...any) (
 // goldenTable is the declaration of an entity's golden records.
 func goldenTable(e config.Entity) tables.Table {
 	return tables.Golden(e.Name, e.Columns(), e.Systems())
-}
-
-// View is a view that queries see.
-type View struct {
-	Name  string       `json:"name"`
-	Shows string       `json:"shows"`
-	Table tables.Table `json:"table"`
-	Every bool         `json:"every"` // every row, with its place; else the current ones
-}
-
-// Views lists what `query` sees of a project: golden_E, replica_E_S (what a
-// system shows now), history_E_S (all it ever said), changes_E, conflicts_E,
-// crosswalk_E, tombstones_E, and the tables that concern all entities.
-func Views(project *config.Project) []View {
-	var out []View
-	for _, e := range project.Entities {
-		n := e.Name
-		out = append(out,
-			View{"golden_" + n, "the resolved truth of " + n + ", with the bases", goldenTable(e), false},
-			View{"changes_" + n, "where each change stands", tables.Changes(n), false},
-			View{"conflicts_" + n, "what was overridden, with both sides", tables.Conflicts(n), true},
-			View{"crosswalk_" + n, "which ID in which system is which key", tables.Crosswalk(n), false},
-			View{"tombstones_" + n, "keys that are deleted, and the IDs they had", tables.Tombstones(n), false})
-		for _, s := range e.Streams {
-			id := pipeline.StreamID{Entity: n, System: s.System}
-			t := tables.Replica(id, replica.Columns(s.Extract.Fields))
-			out = append(out,
-				View{"replica_" + n + "_" + s.System, "what " + s.System + " shows now", t, false},
-				View{"history_" + n + "_" + s.System, "everything " + s.System + " ever said, in order of _seq, _ord, _pos", t, true})
-		}
-	}
-	return append(out,
-		View{"journal", "every request and what became of it", tables.Journal(), true},
-		View{"findings", "what a person should know", tables.Findings(), false},
-		View{"differences", "pairs that stay apart, and why", tables.Differences(), false},
-		View{"holds", "what waits for a person, with every side", tables.Holds(), false},
-		View{"dead_letters", "records that do not fit their types", tables.DeadLetters(), false},
-		View{"decisions", "what people decided", tables.Decisions(), false},
-		View{"runs", "every run", tables.Runs(), false},
-		View{"metrics", "the figures of every run", tables.Metrics(), true},
-		View{"checkpoints", "where every partition and reader stands", tables.Checkpoints(), false})
-}
-
-// Bind makes the views in a session.
-func Bind(ctx context.Context, session *duck.Session, views []View) error {
-	for _, v := range views {
-		var err error
-		if v.Every {
-			err = session.Rows(ctx, v.Table, v.Name)
-		} else {
-			err = session.Current(ctx, v.Table, v.Name)
-		}
-		if err != nil {
-			return fmt.Errorf("view %s: %w", v.Name, err)
-		}
-	}
-	return nil
-}
-
-// Columns lists the columns of a view with their types, for people.
-func (v View) Columns() []string {
-	out := make([]string, len(v.Table.Columns))
-	for i, c := range v.Table.Columns {
-		out[i] = c.Name + " " + c.Type.DuckDB()
-	}
-	return out
 }
 
 // Choose finds the open changes that are named by plan, by change (a prefix of
