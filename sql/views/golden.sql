@@ -4,7 +4,7 @@
 -- key: the record's key, as canonical text
 -- live: false when the record is deleted
 -- record: JSON of the entity's fields
--- sources: JSON that says of each field which system, or person, its value came from
+-- sources: JSON that says of each field which systems its value came from, the one that won first, or "person"
 -- nulls: the fields that somebody cleared, between commas; other nulls were never set
 -- version: rises with every change of a value or of presence
 -- changed_at: the clock of the run that changed it last

@@ -39,6 +39,7 @@ func Sources(project *config.Project) []Source {
 		Source{Name: "journal", Shows: "every request and what became of it, as stored", Table: tables.Journal(), Every: true},
 		Source{Name: "_findings", Table: tables.Findings()},
 		Source{Name: "_differences", Table: tables.Differences()},
+		Source{Name: "_holds", Table: tables.Holds()},
 		Source{Name: "_dead_letters", Table: tables.DeadLetters()},
 		Source{Name: "_decisions", Table: tables.Decisions()},
 		Source{Name: "_runs", Table: tables.Runs()},

@@ -26,7 +26,7 @@ type Column struct {
 
 // viewNames are the views of sql/views, those that people ask most first.
 func viewNames() []string {
-	return []string{"golden", "current", "history", "conflicts", "changes", "outcomes", "findings", "differences",
+	return []string{"golden", "current", "history", "conflicts", "changes", "outcomes", "findings", "differences", "holds",
 		"decisions", "runs", "metrics", "dead_letters", "checkpoints", "crosswalk", "tombstones"}
 }
 
