@@ -48,6 +48,7 @@ type flags struct {
 	output   string
 	logLevel string
 	progress string
+	noColor  bool
 }
 
 // execute runs one command line and gives its exit code. It is main without the process.
@@ -79,6 +80,7 @@ func (c *cli) root() *cobra.Command {
 	p.StringVar(&c.flags.output, "output", "text", "text or json")
 	p.StringVar(&c.flags.logLevel, "log-level", "warn", "debug, info, warn or error")
 	p.StringVar(&c.flags.progress, "progress", "auto", "auto, plain or none")
+	p.BoolVar(&c.flags.noColor, "no-color", false, "no colours; so does the environment variable NO_COLOR")
 	root.AddCommand(c.initCommand(), c.validateCommand(), c.doctorCommand(), c.runCommand(), c.extractCommand(),
 		c.reconcileCommand(), c.loadCommand(), c.planCommand(), c.statusCommand(), c.runsCommand(), c.changesCommand(),
 		c.approveCommand(), c.rejectCommand(), c.explainCommand(), c.queryCommand(), c.compactCommand(),

@@ -26,10 +26,10 @@ func (c *cli) printJSON(v any) error {
 // say writes a line for a person.
 func (c *cli) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
 
-// grid writes rows under a header, in columns as wide as they have to be.
-func grid(w io.Writer, header []string, rows [][]string) {
+// grid writes rows under a header, in columns as wide as they have to be. The
+// columns of these numbers, from 0, stand at the right: they are figures.
+func grid(w io.Writer, header []string, rows [][]string, figures ...int) {
 	t := table.NewWriter()
-	t.SetOutputMirror(w)
 	style := table.StyleLight
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Format.Header = text.FormatDefault
@@ -48,7 +48,14 @@ func grid(w io.Writer, header []string, rows [][]string) {
 		}
 		t.AppendRow(row)
 	}
-	t.Render()
+	var aligned []table.ColumnConfig
+	for _, n := range figures {
+		aligned = append(aligned, table.ColumnConfig{Number: n + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(aligned)
+	for line := range strings.Lines(t.Render() + "\n") {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 // logger writes to standard error, without secrets.

@@ -13,19 +13,28 @@ import (
 	"github.com/trueup-data/trueup/stages/extract"
 	"github.com/trueup-data/trueup/stages/load"
 	"github.com/trueup-data/trueup/stages/reconcile"
+	"github.com/trueup-data/trueup/stages/review/story"
 	"github.com/trueup-data/trueup/stages/run"
 )
 
 // printRun says what a run did: a line per stream and stage that did something,
 // then what waits for a person, and last whether everything is well.
-func (c *cli) printRun(project *config.Project, r run.Result, stages []run.Stage, waiting int64) {
+// sent is, of a load alone, what it sent.
+func (c *cli) printRun(project *config.Project, r run.Result, stages []run.Stage, sent story.Plan, f planFlags) {
 	c.say("run %s at commit %d, run_at %s", r.Run, r.Commit, stamp(r.RunAt))
 	c.printStages(project, r)
+	if len(sent.Counts) > 0 {
+		c.say("")
+		c.printCounts(sent.Counts, "outcome")
+		c.printLines(sent.Lines, f, "trueup query \"from outcomes where run = '"+string(r.Run)+"'\"")
+		c.say("")
+		c.say("%s", c.paint(bold, sums(sent.Counts)))
+	}
 	took := r.Took.Round(time.Millisecond)
 	needs := needsOf(r)
 	if len(needs) == 0 {
 		c.say("done in %s; %s", took, wellDone(stages))
-		if waiting > 0 {
+		if waiting := sent.Next.Waiting; waiting > 0 {
 			c.say("note: %s more wait for a person\nhelp: trueup plan", plural(waiting, "change", "changes"))
 		}
 		return

@@ -58,7 +58,7 @@ func (c *cli) printStreams(parts []story.Partition) {
 			if p.Partition != "" {
 				name += ", partition " + p.Partition
 			}
-			trouble = append(trouble, name+": "+shortened(p.Reason))
+			trouble = append(trouble, name+": "+oneLineOf(p.Reason))
 		}
 		row := []string{p.Stream, p.Mode, p.State, proof, count(p.Rows), stamp(p.At)}
 		if split {
@@ -119,8 +119,8 @@ func (c *cli) printRuns(runs []story.RunRow, holder string) {
 // widest is how much of a reason is shown; --output json has all of it.
 const widest = 240
 
-// shortened is text in one line that fits a few lines of a terminal.
-func shortened(text string) string {
+// oneLineOf is text in one line that fits a few lines of a terminal.
+func oneLineOf(text string) string {
 	runes := []rune(strings.Join(strings.Fields(text), " "))
 	if len(runes) <= widest {
 		return string(runes)

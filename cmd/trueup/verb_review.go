@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,13 +31,38 @@ func (c *cli) withSession(ctx context.Context, do func(*app, *duck.Session, uint
 }
 
 func (c *cli) planCommand() *cobra.Command {
-	f := story.Filter{Open: true}
+	var f planFlags
 	cmd := &cobra.Command{Use: "plan", Short: "Show what would be sent, and what waits for a person", Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withChanges(cmd.Context(), &f, c.printPlan)
-		}}
-	cmd.Flags().StringVar(&f.Entity, "entity", "", "only this entity")
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.doPlan(cmd.Context(), f) }}
+	cmd.Flags().StringVar(&f.entity, "entity", "", "only this entity")
+	f.bind(cmd)
 	return cmd
+}
+
+// bind adds the flags that choose how much is shown.
+func (f *planFlags) bind(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.full, "full", false, "a line for every change, and nothing cut")
+	cmd.Flags().BoolVar(&f.diff, "diff", false, "show what changes of a record as a table")
+}
+
+func (c *cli) doPlan(ctx context.Context, f planFlags) error {
+	return c.withSession(ctx, func(a *app, s *duck.Session, _ uint64) error {
+		if err := entityNamed(a.project, f.entity); err != nil {
+			return err
+		}
+		if c.json() {
+			changes, err := story.Planned(ctx, s, a.project, time.Now(), f.entity)
+			if err != nil {
+				return err
+			}
+			return c.printJSON(changes)
+		}
+		plan, err := story.ReadPlan(ctx, s, a.project, time.Now(), f.cut())
+		if err == nil {
+			c.printPlan(plan, f)
+		}
+		return err
+	})
 }
 
 func (c *cli) changesCommand() *cobra.Command {

@@ -14,7 +14,6 @@ import (
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/observe"
-	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/stages/review/story"
 	"github.com/trueup-data/trueup/stages/run"
 )
@@ -26,6 +25,7 @@ type runFlags struct {
 	systems  []string
 	runAt    string
 	yes      bool
+	show     planFlags // of load
 }
 
 func (f *runFlags) bind(cmd *cobra.Command, withMode bool) {
@@ -74,6 +74,7 @@ func (c *cli) loadCommand() *cobra.Command {
 			return c.doRun(cmd.Context(), f, []run.Stage{run.Settle, run.Load})
 		}}
 	f.bind(cmd, false)
+	f.show.bind(cmd)
 	return cmd
 }
 
@@ -134,13 +135,13 @@ func (c *cli) doRun(ctx context.Context, f runFlags, stages []run.Stage) (err er
 	if c.json() {
 		err = c.printJSON(runJSON(result))
 	} else {
-		waiting := int64(0)
+		var sent story.Plan
 		if !slices.Contains(stages, run.Reconcile) && slices.Contains(stages, run.Load) {
-			if waiting, err = a.waiting(ctx); err != nil {
+			if sent, err = a.sent(ctx, result.Run, f.show); err != nil {
 				return err
 			}
 		}
-		c.printRun(a.project, result, stages, waiting)
+		c.printRun(a.project, result, stages, sent, f.show)
 	}
 	if err == nil && result.Attention() {
 		err = &attention{"the run is done and something needs a person"}
@@ -148,24 +149,22 @@ func (c *cli) doRun(ctx context.Context, f runFlags, stages []run.Stage) (err er
 	return err
 }
 
-// waiting counts the changes that only a person lets go on.
-func (a *app) waiting(ctx context.Context) (n int64, err error) {
+// sent reads what a load did, and what still waits for a person.
+func (a *app) sent(ctx context.Context, id pipeline.RunID, f planFlags) (p story.Plan, err error) {
 	head, err := a.lake.Head(ctx)
 	if err != nil {
-		return 0, err
+		return p, err
 	}
 	session, err := a.engine.Session(ctx, head)
 	if err != nil {
-		return 0, err
+		return p, err
 	}
 	defer session.Close()
-	open, err := story.Changes(ctx, session, a.project, story.Filter{Open: true})
-	for _, x := range open {
-		if x.State == tables.ChangePlanned && x.Word == nil || x.State == tables.ChangeHeld {
-			n++
-		}
+	if p, err = story.ReadSent(ctx, session, a.project, string(id), f.cut()); err != nil {
+		return p, err
 	}
-	return n, err
+	p.Next, _, err = story.ReadNext(ctx, session, a.project, time.Now())
+	return p, err
 }
 
 // stopped says what a run did that did not come to its end, and what is safe.

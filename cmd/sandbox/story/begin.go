@@ -37,7 +37,7 @@ func (t *teller) install(ctx context.Context) error {
 	return nil
 }
 
-// shownChanges is how many changes of the first plan are printed.
+// shownChanges is how many lines of the first plan are printed.
 const shownChanges = 4
 
 // firstPlan reads everything, shows what would be sent, approves and sends it.
@@ -66,12 +66,12 @@ func (t *teller) showPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	changes := linesWith(e.text, "planned")
-	step := max(len(changes)/shownChanges, 1)
-	for i := 0; i < len(changes) && i < step*shownChanges; i += step {
-		t.say("  %s", clip(changes[i], width))
+	lines := linesWith(e.text, "create", "update", "delete")
+	step := max(len(lines)/shownChanges, 1)
+	for i := 0; i < len(lines) && i < step*shownChanges; i += step {
+		t.say("  %s", clip(lines[i], width))
 	}
-	t.say("  ... %s in all: %s", plural(len(changes), "change"), planCounts(linesWith(e.text, "bookings@")))
+	t.say("  ... %s", planSum(e.text))
 	return nil
 }
 

@@ -157,25 +157,9 @@ func plural(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// planCounts sums up the last lines of a plan: "bookings@pms: planned create  17"
-// and its like become "bookings@pms: 17 create, 32 update".
-func planCounts(lines []string) string {
-	var order []string
-	by := map[string][]string{}
-	for _, line := range lines {
-		words := strings.Fields(line)
-		if len(words) != 4 {
-			continue
-		}
-		if by[words[0]] == nil {
-			order = append(order, words[0])
-		}
-		by[words[0]] = append(by[words[0]], words[3]+" "+words[2])
-	}
-	for i, stream := range order {
-		order[i] = stream + " " + strings.Join(by[stream], ", ")
-	}
-	return strings.Join(order, "; ")
+// planSum is the line in which a plan sums itself up: "45 changes: 19 create, 26 update".
+func planSum(text string) string {
+	return regexp.MustCompile(`(?m)^[\d,]+ changes?: .*$`).FindString(text)
 }
 
 // wrap breaks a line between words so that none is wider than width, and indents

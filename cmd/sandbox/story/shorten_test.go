@@ -65,10 +65,10 @@ func TestLinesAreChosenByTheirFirstWords(t *testing.T) {
 	}
 }
 
-func TestPlansAreCountedByStream(t *testing.T) {
-	lines := []string{"bookings@pms: planned create  17", "bookings@pms: planned update  32", "bookings@staybnb: planned update  1,026", "noise"}
-	if got := planCounts(lines); got != "bookings@pms: 17 create, 32 update; bookings@staybnb: 1,026 update" {
-		t.Error(got)
+func TestAPlanSumsItselfUp(t *testing.T) {
+	const text = "bookings@pms  planned\n  create  6 records\n\n1,026 changes: 6 create, 1,020 update\nnext: trueup load (4 changes)\n"
+	if got := planSum(text); got != "1,026 changes: 6 create, 1,020 update" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package story
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/trueup-data/trueup/pipeline"
@@ -90,6 +91,17 @@ func names(columns []schemas.Column) []string {
 		out[i] = c.Name
 	}
 	return out
+}
+
+// bindSome makes only some tables or relations.
+func bindSome(ctx context.Context, session *duck.Session, project *config.Project, wanted ...string) error {
+	var some []Source
+	for _, s := range Sources(project) {
+		if slices.Contains(wanted, s.Name) || slices.Contains(wanted, s.Part) && s.Part != "" {
+			some = append(some, s)
+		}
+	}
+	return bindSources(ctx, session, some)
 }
 
 // bindSources makes the tables, and the relations over all entities.

@@ -74,12 +74,9 @@ func ReadStatus(ctx context.Context, session *duck.Session, project *config.Proj
 	if s.Streams, err = streams(ctx, session); err != nil {
 		return s, err
 	}
-	open, err := Changes(ctx, session, project, Filter{Open: true})
-	if err != nil {
+	// Only the states count here, and no state depends on the time.
+	if _, s.Changes, err = ReadNext(ctx, session, project, time.Time{}); err != nil {
 		return s, err
-	}
-	for _, c := range open {
-		s.Changes[c.State]++
 	}
 	s.Findings, err = Findings(ctx, session)
 	return s, err

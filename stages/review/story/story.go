@@ -35,6 +35,9 @@ type Change struct {
 	Attempt int64              `json:"attempt"`
 	Run     string             `json:"run"`
 	At      time.Time          `json:"at"`
+	By      string             `json:"by,omitempty"` // with Planned: who changed it, by which rule, over whom
+	Rule    string             `json:"rule,omitempty"`
+	Over    string             `json:"over,omitempty"`
 	Word    *Word              `json:"decision,omitempty"` // what a person said of an open change
 }
 
@@ -46,7 +49,7 @@ type Filter struct {
 
 // Changes lists changes by entity, system, operation and key; an empty list is not nil.
 func Changes(ctx context.Context, session *duck.Session, project *config.Project, f Filter) ([]Change, error) {
-	said, err := words(ctx, session)
+	said, err := latestWords(ctx, session)
 	if err != nil {
 		return nil, err
 	}

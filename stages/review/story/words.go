@@ -18,10 +18,11 @@ type Word struct {
 	Reason  string     `json:"reason,omitempty"`
 	At      time.Time  `json:"at"`
 	Expires *time.Time `json:"expires_at,omitempty"`
+	Expired bool       `json:"expired,omitempty"` // only where a plan is read
 }
 
-// words is the latest word on every effect, by the effect's digest.
-func words(ctx context.Context, session *duck.Session) (map[string]*Word, error) {
+// latestWords is the latest word on every effect, by the effect's digest.
+func latestWords(ctx context.Context, session *duck.Session) (map[string]*Word, error) {
 	if err := session.Current(ctx, tables.Decisions(), "decisions"); err != nil {
 		return nil, err
 	}
