@@ -61,6 +61,12 @@ type Request struct {
 	Whole  bool              `json:"whole,omitempty"` // the body replaces the record: whatever it does not carry is lost
 }
 
+// Sending is one write of a batch on its way.
+type Sending struct {
+	Request Request
+	Op      WriteOp
+}
+
 // Outcome is what became of a sent write.
 type Outcome string
 

@@ -22,8 +22,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/schemas"

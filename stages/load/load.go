@@ -45,7 +45,7 @@ type Request struct {
 
 // Counts are changes by what became of them.
 type Counts struct {
-	Sent        int64 // requests
+	Sent        int64 // writes that went onto the wire
 	Applied     int64
 	AlreadyTrue int64
 	Partly      int64
@@ -190,7 +190,7 @@ func (l *loader) drain(ctx context.Context, queue []*change) error {
 	var done []*sent
 	for len(queue) > 0 || len(done) > 0 {
 		var batch []*change
-		batch, queue = split(queue, l.batchSize())
+		batch, queue = l.take(queue)
 		ready, refused, err := l.prepare(ctx, batch)
 		if err != nil {
 			return err
@@ -214,19 +214,31 @@ func (l *loader) drain(ctx context.Context, queue []*change) error {
 	return nil
 }
 
-func split(queue []*change, n int) (batch, rest []*change) {
-	n = min(n, len(queue))
+// unsafeAtOnce bounds how many writes that nothing makes safe to repeat may be in
+// doubt at once.
+const unsafeAtOnce = 5
+
+// take cuts the next batch off the queue.
+func (l *loader) take(queue []*change) (batch, rest []*change) {
+	n, unsafe := min(l.batchSize(), len(queue)), 0
+	for i, c := range queue[:n] {
+		if l.req.Target.Protocol(c.op) != pipeline.ByNothing {
+			continue
+		}
+		if unsafe++; unsafe > unsafeAtOnce {
+			return queue[:i], queue[i:]
+		}
+	}
 	return queue[:n], queue[n:]
 }
 
-// batchSize is about two seconds of the system's quota; where the API offers
-// nothing that makes a write safe to repeat, few writes may be in doubt at once.
+// batchSize is about two seconds of the system's quota of requests.
 func (l *loader) batchSize() int {
-	n := int(2 * l.req.PerSecond)
-	if l.req.Target.Protocol(pipeline.OpUpdate) == pipeline.ByNothing {
-		n = min(n, 5)
+	n := min(2*l.req.PerSecond, 1000)
+	if b, ok := l.req.Target.(Batcher); ok {
+		n *= float64(b.BatchLimit())
 	}
-	return min(max(n, 1), 1000)
+	return int(min(max(n, 1), 1000))
 }
 
 // keyFields splits a key into the entity's key fields.

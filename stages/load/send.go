@@ -3,10 +3,7 @@ package load
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/fault"
@@ -122,53 +119,4 @@ func (l *loader) render(ctx context.Context, s *sent, base *pipeline.Batch) erro
 func (l *loader) readsRightBefore(c *change) bool {
 	w := l.req.Stream.Write
 	return c.op != pipeline.OpCreate && !w.Precondition && w.Verify != "none" && l.req.Target.CanFetch()
-}
-
-// sendAll puts a batch onto the wire. Its error is a lost lease or a cancelled
-// context; whatever was not answered then stays in doubt in the store.
-func (l *loader) sendAll(ctx context.Context, batch []*sent) ([]*sent, error) {
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, l.req.Concurrency))
-	for _, s := range batch {
-		group.Go(func() error { return l.send(inner, s) })
-	}
-	return batch, group.Wait()
-}
-
-// errFenced marks that the fence, and not the outside, stopped a request.
-var errFenced = errors.New("the run may no longer write")
-
-// send verifies and sends one change, once.
-func (l *loader) send(ctx context.Context, s *sent) error {
-	if l.readsRightBefore(s.change) {
-		if _, err := l.verify(ctx, s); err != nil {
-			s.end(pipeline.Retryable, "could not be read right before: "+err.Error())
-			return ctx.Err()
-		}
-		if s.outcome != "" {
-			return nil
-		}
-	}
-	answer, err := l.req.Target.Send(ctx, s.request, s.change.op, func() error {
-		if err := l.Fence(); err != nil {
-			return errors.Join(errFenced, err)
-		}
-		return nil
-	})
-	s.crossed = err == nil || fault.KindOf(err) == fault.Unknown
-	switch {
-	case errors.Is(err, errFenced):
-		return fmt.Errorf("send to %s: %w", l.id, err)
-	case err == nil:
-		l.judge(ctx, s, answer)
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case fault.KindOf(err) == fault.Unknown:
-		s.end(pipeline.InDoubt, err.Error())
-	case fault.KindOf(err) == fault.Transient:
-		s.end(pipeline.Retryable, err.Error())
-	default:
-		s.end(pipeline.Rejected, err.Error())
-	}
-	return nil
 }

@@ -39,3 +39,20 @@ type Target interface {
 	// answers. Only where Protocol is ByUniqueKey or BySearchableKey.
 	Search(ctx context.Context, keyFields map[string]string) (pipeline.Batch, error)
 }
+
+// Batcher is a Target that also takes many writes in one round trip. Each keeps
+// its own request, precondition and outcome; the batch happens whole or not at all.
+type Batcher interface {
+	Target
+
+	// BatchLimit is the most writes of one batch; at least two.
+	BatchLimit() int
+
+	// SendBatch puts the writes onto the wire once, together, and gives one answer
+	// for each, in their order. fence is as with Send, once for the batch. Its
+	// errors have kinds: Transient (nothing happened, the same batch may be sent
+	// again), Permanent (the system refused the batch as a whole and nothing
+	// happened: one of its writes is to blame), or Unknown (all of it may have
+	// taken effect, or nothing).
+	SendBatch(ctx context.Context, batch []pipeline.Sending, fence func() error) ([]pipeline.Answer, error)
+}

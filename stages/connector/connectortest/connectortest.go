@@ -72,12 +72,17 @@ type Fixture struct {
 	WholeRecords bool
 	// Creates: the Target offers creates; Deletes: it offers deletes.
 	Creates, Deletes bool
+	// Batches: the Target is a Batcher. Poison is a value of cents that
+	// the system refuses to any record.
+	Batches bool
+	Poison  string
 }
 
 // Run runs the suite. open is called for every test.
 func Run(t *testing.T, open func(t *testing.T) Fixture) {
 	t.Run("Source", func(t *testing.T) { runSource(t, open) })
 	t.Run("Target", func(t *testing.T) { runTarget(t, open) })
+	t.Run("Batch", func(t *testing.T) { runBatch(t, open) })
 }
 
 // test is one test over a fresh fixture.

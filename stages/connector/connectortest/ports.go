@@ -25,3 +25,10 @@ type Target interface {
 	CanFetch() bool
 	Search(ctx context.Context, keyFields map[string]string) (pipeline.Batch, error)
 }
+
+// Batcher is load.Batcher, method by method, for the same reason.
+type Batcher interface {
+	Target
+	BatchLimit() int
+	SendBatch(ctx context.Context, batch []pipeline.Sending, fence func() error) ([]pipeline.Answer, error)
+}

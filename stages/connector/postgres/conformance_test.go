@@ -90,7 +90,7 @@ func TestConformance(t *testing.T) {
 				w := &world{t: t, server: shared.server, name: shared.name, conn: shared.conn}
 				p := newProxy(t, w.server.Address())
 				s := stream(t, strings.Replace(w.dsn(), w.server.Address(), p.address(), 1), parts{write: c.write})
-				return connectortest.Fixture{System: outside{w, p}, Source: s, Target: s, Creates: true, Deletes: true, Precondition: c.precondition,
+				return connectortest.Fixture{System: outside{w, p}, Source: s, Target: s, Creates: true, Deletes: true, Precondition: c.precondition, Batches: true, Poison: "1e99",
 					Failures: []connectortest.Failure{connectortest.Unavailable, connectortest.AnswerLost, connectortest.Truncated, connectortest.Garbage}}
 			})
 		})

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"sync"
@@ -19,6 +20,44 @@ type proxy struct {
 	mu    sync.Mutex
 	next  connectortest.Failure
 	conns map[net.Conn]bool
+	spoke map[byte]int // messages of clients, by the type that the protocol gives them
+}
+
+// Types of messages from a client: chapter 54.7 of PostgreSQL's manual.
+const (
+	messageQuery   = 'Q' // a simple query: a round trip
+	messageSync    = 'S' // ends what was sent before: a round trip
+	messageExecute = 'E' // one statement of it
+)
+
+// said gives the messages that clients sent since it was last asked.
+func (p *proxy) said() map[byte]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.spoke
+	p.spoke = map[byte]int{}
+	return out
+}
+
+// hears counts the messages of one connection. A message is a type, its length
+// without the type in four bytes, and a body; the first has no type.
+func (p *proxy) hears() func([]byte) {
+	var rest []byte
+	typed := 0
+	return func(b []byte) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for rest = append(rest, b...); len(rest) >= typed+4; typed = 1 {
+			size := typed + int(binary.BigEndian.Uint32(rest[typed:]))
+			if len(rest) < size {
+				return
+			}
+			if typed == 1 {
+				p.spoke[rest[0]]++
+			}
+			rest = rest[size:]
+		}
+	}
 }
 
 func newProxy(t testing.TB, server string) *proxy {
@@ -27,7 +66,7 @@ func newProxy(t testing.TB, server string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{t: t, listen: l, server: server, conns: map[net.Conn]bool{}}
+	p := &proxy{t: t, listen: l, server: server, conns: map[net.Conn]bool{}, spoke: map[byte]int{}}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -124,9 +163,11 @@ func (p *proxy) serve(client net.Conn) {
 	})
 	defer wg.Wait()
 	defer server.Close()
+	hear := p.hears()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := client.Read(buf)
+		hear(buf[:n])
 		if isRequest(buf[:n]) {
 			mu.Lock()
 			armed = p.take(connectortest.AnswerLost, connectortest.Truncated, connectortest.Garbage)

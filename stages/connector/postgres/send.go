@@ -8,6 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -21,64 +25,110 @@ import (
 var keyedSQL string
 
 // Send runs a statement in a transaction of its own, once, as load.Target says.
-//
-// The transaction takes an advisory lock on the record's name before the fence
-// is asked. The lock lasts until the transaction is over on the server, also when
-// this process or the connection has died meanwhile; Fetch and Search wait for
-// it. So what they show after a doubt is final.
 func (s *Stream) Send(ctx context.Context, req pipeline.Request, op pipeline.WriteOp, fence func() error) (pipeline.Answer, error) {
-	var st statement
-	if err := json.Unmarshal([]byte(req.Body), &st); err != nil || st.SQL == "" {
-		return pipeline.Answer{}, s.sendError(fault.Permanent, req, errors.New("the stored request is no statement"))
+	tx, err := s.transaction([]pipeline.Sending{{Request: req, Op: op}})
+	if err != nil {
+		return pipeline.Answer{}, err
 	}
+	at, rows, err := s.transact(ctx, tx, fence)
+	a := pipeline.Answer{At: at}
+	var late *lateError
+	switch {
+	case errors.As(err, &late):
+		err = s.refused(&a, tx, late.err)
+		return a, err
+	case err != nil:
+		return pipeline.Answer{}, err
+	}
+	s.answer(&a, tx.statements[0], op, rows[0])
+	return a, nil
+}
+
+// transaction is what goes to the server in one message.
+type transaction struct {
+	object     string // for people
+	statements []statement
+	keyed      bool // some statement finds its row by ID
+}
+
+// transaction reads stored requests back.
+func (s *Stream) transaction(batch []pipeline.Sending) (transaction, error) {
+	tx := transaction{statements: make([]statement, len(batch))}
+	for i, w := range batch {
+		tx.object = w.Request.Method + " " + w.Request.Path
+		tx.keyed = tx.keyed || w.Op != pipeline.OpCreate
+		if err := json.Unmarshal([]byte(w.Request.Body), &tx.statements[i]); err != nil || tx.statements[i].SQL == "" {
+			return tx, s.sendError(fault.Permanent, tx, errors.New("the stored request is no statement"))
+		}
+	}
+	if len(batch) > 1 {
+		tx.object = fmt.Sprintf("%d writes of %s", len(batch), s.write.name)
+	}
+	return tx, nil
+}
+
+// lateError is what went wrong once the statements were on the wire. Whatever is
+// not the server's own word is a doubt then.
+type lateError struct{ err error }
+
+func (e *lateError) Error() string { return e.err.Error() }
+func (e *lateError) Unwrap() error { return e.err }
+
+// transact runs statements in one transaction, and gives the rows of each.
+//
+// The transaction takes advisory locks on the records' names before the fence is
+// asked. The locks last until the transaction is over on the server, also when
+// this process or the connection has died meanwhile; Fetch and Search wait for
+// them. So what they show after a doubt is final.
+func (s *Stream) transact(ctx context.Context, tx transaction, fence func() error) (at time.Time, rows [][][][]byte, err error) {
 	pass, err := s.gate.Enter(ctx, pace.Urgent)
 	if err != nil {
-		return pipeline.Answer{}, s.sendError(fault.KindOf(err), req, err).WithRetryAfter(fault.RetryAfterOf(err)).WithNote("nothing was sent")
+		return at, nil, s.sendError(fault.KindOf(err), tx, err).WithRetryAfter(fault.RetryAfterOf(err)).WithNote("nothing was sent")
 	}
 	defer pass.Abandon() // does nothing after Leave
 	ctx, cancel := context.WithTimeout(ctx, s.client.timeout)
 	defer cancel()
-	conn, err := s.openWrite(ctx, st, op)
+	conn, err := s.openWrite(ctx, tx)
 	if err != nil {
 		kind := fault.KindOf(s.failed(ctx, "", err))
 		pass.Leave(pace.Result{Failed: kind == fault.Transient})
-		return pipeline.Answer{}, s.sendError(kind, req, err).WithNote("nothing was sent")
+		return at, nil, s.sendError(kind, tx, err).WithNote("nothing was sent")
 	}
 	defer s.client.put(conn)
 	if err := fence(); err != nil {
 		s.client.end(conn)
 		pass.Abandon()
-		return pipeline.Answer{}, err
+		return at, nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		s.client.end(conn)
-		return pipeline.Answer{}, s.sendError(fault.Transient, req, err).WithNote("nothing was sent")
+		return at, nil, s.sendError(fault.Transient, tx, err).WithNote("nothing was sent")
 	}
-	// From here on whatever is not the server's own word is a doubt.
-	a := pipeline.Answer{At: s.client.now()}
-	rows, err := commit(ctx, conn, st)
-	if err != nil {
+	at = s.client.now()
+	if rows, err = commit(ctx, conn, tx.statements); err != nil {
 		s.client.end(conn)
-		err = s.refused(&a, req, err)
-		pass.Leave(pace.Result{Failed: a.Outcome == pipeline.InDoubt || err != nil})
-		return a, err
+		pass.Leave(pace.Result{Failed: outcomeOf(serversWord(err)) == pipeline.InDoubt})
+		return at, nil, &lateError{err}
 	}
 	pass.Leave(pace.Result{})
-	s.answer(&a, st, op, rows)
-	return a, nil
+	return at, rows, nil
 }
 
-// openWrite begins a transaction and locks the record's name. Nothing of it has
-// an effect.
-func (s *Stream) openWrite(ctx context.Context, st statement, op pipeline.WriteOp) (*pgconn.PgConn, error) {
+// openWrite begins a transaction and locks the records' names, in one order for
+// all, so that two batches cannot wait for each other. Nothing of it has an effect.
+func (s *Stream) openWrite(ctx context.Context, tx transaction) (*pgconn.PgConn, error) {
 	conn, err := s.client.get(ctx)
 	if err != nil {
 		return nil, err
 	}
+	locks := make([]string, len(tx.statements))
+	for i, n := range lockNumbers(tx.statements) {
+		locks[i] = strconv.FormatInt(n, 10)
+	}
 	ms := s.client.timeout.Milliseconds() * 3 / 4 // the server gives up before we do, so that it can say so
 	err = exec(ctx, conn, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; "+
-		"SET LOCAL idle_in_transaction_session_timeout = %d; SELECT pg_advisory_xact_lock(%d)", ms, ms, ms, lockNumber(st.Lock)))
-	if err == nil && op != pipeline.OpCreate && !s.unique.Load() {
+		"SET LOCAL idle_in_transaction_session_timeout = %d; SELECT pg_advisory_xact_lock(n) FROM unnest('{%s}'::bigint[]) AS n", ms, ms, ms, strings.Join(locks, ",")))
+	if err == nil && tx.keyed && !s.unique.Load() {
 		err = s.checkKey(ctx, conn)
 	}
 	if err != nil {
@@ -86,6 +136,16 @@ func (s *Stream) openWrite(ctx context.Context, st statement, op pipeline.WriteO
 		return nil, err
 	}
 	return conn, nil
+}
+
+// lockNumbers are the advisory locks of statements, ascending.
+func lockNumbers(statements []statement) []int64 {
+	out := make([]int64, len(statements))
+	for i, st := range statements {
+		out[i] = lockNumber(st.Lock)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // checkKey refuses a table in which an ID could mean several rows.
@@ -110,46 +170,67 @@ func (s *Stream) checkKey(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// commit sends the statement and its COMMIT together, in one message to the
+// commit sends the statements and their COMMIT together, in one message to the
 // server: nobody can die between them.
-func commit(ctx context.Context, conn *pgconn.PgConn, st statement) ([][][]byte, error) {
-	params := make([][]byte, len(st.Arguments))
-	for i, a := range st.Arguments {
-		if a != nil {
-			params[i] = []byte(*a)
-		}
-	}
+func commit(ctx context.Context, conn *pgconn.PgConn, statements []statement) ([][][][]byte, error) {
 	var batch pgconn.Batch
-	batch.ExecParams(st.SQL, params, nil, nil, nil)
+	for _, st := range statements {
+		params := make([][]byte, len(st.Arguments))
+		for i, a := range st.Arguments {
+			if a != nil {
+				params[i] = []byte(*a)
+			}
+		}
+		batch.ExecParams(st.SQL, params, nil, nil, nil)
+	}
 	batch.ExecParams("COMMIT", nil, nil, nil, nil)
 	results, err := conn.ExecBatch(ctx, &batch).ReadAll()
 	if err != nil {
 		return nil, err
 	}
-	if len(results) != 2 || results[1].CommandTag.String() != "COMMIT" {
+	last := len(statements)
+	if len(results) != last+1 || results[last].CommandTag.String() != "COMMIT" {
 		return nil, errors.New("the server did not confirm the commit")
 	}
-	return results[0].Rows, nil
+	rows := make([][][][]byte, last)
+	for i := range rows {
+		rows[i] = results[i].Rows
+	}
+	return rows, nil
+}
+
+// serversWord is the server's own error, or nil.
+func serversWord(err error) *pgconn.PgError {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return answer
+	}
+	return nil
 }
 
 // refused is a write that did not end in a commit that we saw: the server's own
 // refusal is an answer, silence is a doubt.
-func (s *Stream) refused(a *pipeline.Answer, req pipeline.Request, err error) error {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		a.Outcome, a.Evidence = outcomeOf(answer), s.client.redact.Text(evidence(answer))
-		if help := helpFor(answer); help != "" {
-			a.Evidence += "; " + help
-		}
-		return nil
+func (s *Stream) refused(a *pipeline.Answer, tx transaction, err error) error {
+	answer := serversWord(err)
+	if answer == nil {
+		return s.silence(tx, err)
 	}
-	return s.sendError(fault.Unknown, req, fmt.Errorf("no answer: %w", s.client.clean(err))).
+	a.Outcome, a.Evidence = outcomeOf(answer), s.client.redact.Text(evidence(answer))
+	if help := helpFor(answer); help != "" {
+		a.Evidence += "; " + help
+	}
+	return nil
+}
+
+// silence is the doubt that a lost answer leaves.
+func (s *Stream) silence(tx transaction, err error) error {
+	return s.sendError(fault.Unknown, tx, fmt.Errorf("no answer: %w", s.client.clean(err))).
 		WithNote("it may have taken effect; it is read back before anything else is sent")
 }
 
-func (s *Stream) sendError(kind fault.Kind, req pipeline.Request, err error) *fault.Error {
+func (s *Stream) sendError(kind fault.Kind, tx transaction, err error) *fault.Error {
 	place := s.place()
-	place.Object = req.Method + " " + req.Path
+	place.Object = tx.object
 	return fault.New(kind, "send", s.client.clean(err)).WithWhere(place).WithHelp(fault.HelpOf(err))
 }
 

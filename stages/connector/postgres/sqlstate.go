@@ -53,10 +53,10 @@ func kindOf(e *pgconn.PgError) fault.Kind {
 
 // outcomeOf is what an error of the server means for a statement whose
 // transaction was sent whole. The server says ERROR only when it rolls back; an
-// error that ends the connection may come after the commit.
+// error that ends the connection may come after the commit, and silence (nil) too.
 func outcomeOf(e *pgconn.PgError) pipeline.Outcome {
 	switch {
-	case e.Severity != "ERROR" && e.SeverityUnlocalized != "ERROR", e.Code == completionUnknown, class(e) == classConnection:
+	case e == nil, e.Severity != "ERROR" && e.SeverityUnlocalized != "ERROR", e.Code == completionUnknown, class(e) == classConnection:
 		return pipeline.InDoubt
 	case kindOf(e) == fault.Transient:
 		return pipeline.Retryable
