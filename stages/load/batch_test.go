@@ -51,7 +51,7 @@ func (b *batches) SendBatch(ctx context.Context, batch []pipeline.Sending, fence
 		b.before(n)
 	}
 	kind, failed := b.fail[n]
-	if failed && !b.after {
+	if failed && (kind != fault.Unknown || !b.after) {
 		return nil, &fault.Error{Kind: kind, Op: "send", Err: errors.New("as told")}
 	}
 	for _, w := range batch {
@@ -247,6 +247,38 @@ func TestAWriteThatIsReadRightBeforeGoesAlone(t *testing.T) {
 	}
 }
 
+// A write that was put off has a new intent before it is sent again, and is sent
+// in the store from then on: if the process dies there, it is a doubt.
+func TestAWriteThatWasPutOffIsInDoubtOnceItIsSentAgain(t *testing.T) {
+	c := newCrowd(t, 3, 3, sameAll("120.00"))
+	c.door.fail = map[int]fault.Kind{1: fault.Transient}
+	lost, asked := errors.New("the lease is lost"), 0
+	c.fence = func() error {
+		if asked++; asked > 1 {
+			return lost
+		}
+		return nil
+	}
+	if _, err := load.Run(t.Context(), c.deps(c.Begin(t)), c.request()); !errors.Is(err, lost) {
+		t.Fatalf("got %v", err)
+	}
+	want(t, c.ended(t), "sent|3")
+	want(t, c.Query(t, "SELECT kind, attempt, coalesce(outcome, '') FROM journal WHERE change = 'change-id-000' ORDER BY attempt, kind", tables.Journal()),
+		"intent|1|", "outcome|1|retryable", "intent|2|")
+}
+
+// What a look proved not to be done is as if it had never been sent: a refusal of
+// the next send is final, and not a doubt for ever.
+func TestARefusalAfterAProofThatNothingWasDoneIsARefusal(t *testing.T) {
+	c := newCrowd(t, 2, 2, sameAll(poison))
+	c.door.fail = map[int]fault.Kind{1: fault.Unknown}
+	r := c.load(t, c.Begin(t))
+	if r.Counts.Lost != 2 || r.Counts.Rejected != 2 || r.Counts.InDoubt != 0 || len(c.sys.Effects) != 0 {
+		t.Errorf("%+v, effects %v", r.Counts, c.sys.Effects)
+	}
+	want(t, c.ended(t), "failed|2")
+}
+
 // Whatever happens to batches, with poison in them and other writers between:
 // nothing is done twice, everything has an outcome, and what ended as applied is
 // what the system holds.
@@ -272,7 +304,10 @@ func TestBatchesUnderFailuresEndInOneOutcomeEach(t *testing.T) {
 				}
 			}
 			c.load(t, c.Begin(t))
-			for range 3 {
+			for i := range 3 {
+				if i == 2 {
+					c.door.fail = nil // all is well again
+				}
 				if _, err := load.Settle(t.Context(), c.deps(c.Begin(t)), c.request()); err != nil {
 					t.Fatal(err)
 				}
@@ -325,5 +360,5 @@ func (c crowd) edited(id string) bool {
 	if err != nil || got.Batch.Rows == nil {
 		return false
 	}
-	return got.Batch.Rows.Column(got.Batch.Rows.Schema().FieldIndices("price")[0]).ValueStr(0) == "55.00"
+	return got.Batch.Rows.Column(got.Batch.Rows.Schema().FieldIndices("price")[0]).ValueStr(0) == "55"
 }

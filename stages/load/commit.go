@@ -22,10 +22,16 @@ func (l *loader) commit(ctx context.Context, done, next []*sent) error {
 		return nil
 	}
 	changes, journal := delta.NewRows(tables.Changes(l.id.Entity)), delta.NewRows(tables.Journal())
+	again := map[*change]bool{} // on their way once more: that is how they stand
+	for _, s := range next {
+		again[s.change] = true
+	}
 	for _, s := range done {
 		l.count(s)
-		s.change.to(closed(s.outcome), s.reason())
-		s.change.appendTo(changes, l.req.Run, l.Now())
+		if !again[s.change] {
+			s.change.to(closed(s.outcome), s.reason())
+			s.change.appendTo(changes, l.req.Run, l.Now())
+		}
 		if err := l.journal(journal, s, s.kind); err != nil {
 			return err
 		}
@@ -73,7 +79,7 @@ func (l *loader) journal(b *delta.Rows, s *sent, kind string) error {
 	c := s.change
 	at := l.Now()
 	b.Text(c.name).Text(l.id.Entity).Text(l.id.System).Text(c.key).Optional(c.id.String).Text(string(c.op)).
-		Text(kind).Number(c.attempt).Number(s.generation).Number(int64(l.Tenure.Epoch())).
+		Text(kind).Number(s.attempt).Number(s.generation).Number(int64(l.Tenure.Epoch())).
 		Text(l.committer.ID()).Text(string(l.req.Run)).Time(at).Text(string(s.protocol)).Optional(s.key)
 	if kind == tables.JournalIntent {
 		request, err := json.Marshal(s.request)

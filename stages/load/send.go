@@ -21,7 +21,7 @@ type sent struct {
 	kind     string          // of the journal row: outcome, or settled after a doubt
 	at       time.Time       // when the intent was made
 
-	generation int64 // of the intent; the change's own may rise before its outcome is written
+	attempt, generation int64 // of the intent; the change's own may rise before its outcome is written
 
 	crossed  bool             // it went onto the wire, as far as anybody knows
 	outcome  pipeline.Outcome // "" while on its way
@@ -55,7 +55,8 @@ func (l *loader) prepare(ctx context.Context, batch []*change) (ready, refused [
 		return nil, nil, err
 	}
 	for _, c := range batch {
-		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), at: l.Now(), kind: tables.JournalOutcome, generation: c.generation}
+		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), at: l.Now(), kind: tables.JournalOutcome,
+			attempt: c.attempt, generation: c.generation}
 		if err := l.render(ctx, s, bases[baseID{c.key, c.id.String}]); err != nil {
 			if ctx.Err() != nil {
 				return nil, nil, ctx.Err()
@@ -68,6 +69,7 @@ func (l *loader) prepare(ctx context.Context, batch []*change) (ready, refused [
 			continue
 		}
 		c.attempt++
+		s.attempt = c.attempt
 		c.sends++
 		c.to(tables.ChangeSent, "")
 		ready = append(ready, s)

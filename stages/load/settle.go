@@ -53,6 +53,13 @@ func (c *change) doubt(s *sent, now time.Time) {
 	c.doubted, c.failure, c.lastSent = true, s.digest, now
 }
 
+// begin starts anew after a look proved that nothing was done: the next send has a
+// key and an answer of its own.
+func (c *change) begin() {
+	c.generation++
+	c.doubted, c.keyRefused, c.failure, c.firstSent = false, false, "", time.Time{}
+}
+
 func (l *loader) note(err error) {
 	if l.firstErr == nil {
 		l.firstErr = err
@@ -64,7 +71,8 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 	var done []*sent
 	var queue []*change
 	for _, c := range doubts {
-		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), key: c.sentKey.String, kind: tables.JournalSettled, at: l.Now(), generation: c.generation}
+		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), key: c.sentKey.String, kind: tables.JournalSettled, at: l.Now(),
+			attempt: c.attempt, generation: c.generation}
 		switch protocol.Next(l.doubt(c), l.Now()) {
 		case protocol.Wait:
 			continue
@@ -86,7 +94,7 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 		}
 		done = append(done, s)
 		if s.outcome == pipeline.Retryable {
-			c.generation++
+			c.begin()
 			queue = append(queue, c)
 		}
 	}
