@@ -51,7 +51,7 @@ func (p *process) query(statement string) []string {
 	session, err := p.session()
 	must(p.t, err)
 	defer session.Close()
-	must(p.t, people.Bind(p.t.Context(), session, people.Views(p.project)))
+	must(p.t, people.Bind(p.t.Context(), session, people.Sources(p.project)))
 	rows, err := session.Query(p.t.Context(), statement)
 	must(p.t, err)
 	defer rows.Close()
@@ -110,9 +110,9 @@ func (e *ending) tables(p *process) {
 	e.Golden = p.query(`SELECT _key, _live, channel, listing_id, check_in, check_out, guest_name, price::VARCHAR, status, notes
 		FROM golden_bookings ORDER BY ALL`)
 	e.PMSReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, code, channel, listing_id, check_in, check_out,
-		guest_name, price::VARCHAR, status, notes, json_extract_string(_extra, '$.source') FROM replica_bookings_pms ORDER BY ALL`)
+		guest_name, price::VARCHAR, status, notes, json_extract_string(_extra, '$.source') FROM current_bookings_pms ORDER BY ALL`)
 	e.StaybnbReplica = p.query(`SELECT _key, _op IN ('delete', 'moved') AS gone, confirmation_code, listing_ref, guest, arrival,
-		departure, total_cents, state, note, _extra FROM replica_bookings_staybnb ORDER BY ALL`)
+		departure, total_cents, state, note, _extra FROM current_bookings_staybnb ORDER BY ALL`)
 	e.Conflicts = p.query(`SELECT DISTINCT _key, field, kind, system, seen, chosen FROM conflicts_bookings ORDER BY ALL`)
 	e.Open = p.query(`SELECT _key, system, op, state, reason FROM changes_bookings
 		WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt') ORDER BY ALL`)
