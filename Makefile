@@ -35,6 +35,7 @@ fmt: $(BIN)/.golangci-$(GOLANGCI_VERSION) ## format the code
 
 generate: ## write the generated files again
 	@go generate ./...
+	@go test ./cmd/trueup -run TestReferenceOfTheProjectFileIsCurrent -write-docs >/dev/null
 
 bench: servers ## BENCH=<regexp>: benchmarks, each with its yardstick as x_<yardstick>
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $${BENCHTIME:-1s} ./...

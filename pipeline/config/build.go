@@ -38,6 +38,7 @@ func (b *builder) project(root Node) *Project {
 		p.Entities = append(p.Entities, b.entity(p, e))
 	}
 	b.references(p, &f)
+	b.schedules(p, &f)
 	b.connectors(p)
 	return p
 }

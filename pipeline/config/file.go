@@ -20,10 +20,8 @@ type projectFile struct {
 	Systems    Map[systemPart]   `yaml:"systems,required" help:"what holds records, by name"`
 	Entities   Map[entityPart]   `yaml:"entities,required" help:"the canonical record types, by name"`
 	Monitors   Node              `yaml:"monitors" unbuilt:"no detector runs yet"`
-	Schedules  Map[schedulePart] `yaml:"schedules" unbuilt:"nothing runs by itself yet; start runs by cron or systemd"`
+	Schedules  Map[schedulePart] `yaml:"schedules" help:"when trueup serve runs, by name"`
 }
-
-type schedulePart struct{}
 
 // engineChoice is "local", or {temporal: ...}, which is refused by name.
 type engineChoice string

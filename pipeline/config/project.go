@@ -39,6 +39,7 @@ type Project struct {
 	Entities   []Entity
 	Lease      time.Duration // default 1m
 	Checkpoint CheckpointEvery
+	Schedules  []Schedule
 	Hash       string   // sha256 of the canonical form of the project without secrets' values
 	Secrets    []string // every value that came from ${...}, for redaction
 }
