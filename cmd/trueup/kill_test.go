@@ -33,6 +33,12 @@ func newRental(t *testing.T, seed uint64, records int) *rental {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newRentalOf(t, w)
+}
+
+// newRentalOf makes the project of a world whose tokens are those of newRental.
+func newRentalOf(t *testing.T, w *world.World) *rental {
+	t.Helper()
 	servers, err := w.Serve(t.Context(), world.Addresses{})
 	if err != nil {
 		t.Fatal(err)

@@ -26,11 +26,15 @@ const (
 	exitInterrupted = 130 // stopped after a checkpoint
 )
 
-func main() {
+func main() { os.Exit(program()) }
+
+// program runs the command line of this process. The first signal asks it to
+// stop, the second one ends it at once: what is stored stands all the same.
+func program() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
-	stop()
-	os.Exit(code)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
 }
 
 // cli is what every verb gets: the streams, the environment and the global flags.
@@ -53,7 +57,7 @@ type flags struct {
 
 // execute runs one command line and gives its exit code. It is main without the process.
 func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, env func(string) (string, bool)) int {
-	c := &cli{in: in, out: out, err: errOut, env: env, secrets: observe.NewRedactor()}
+	c := newCLI(in, out, errOut, env)
 	root := c.root()
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -61,6 +65,10 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	return c.report(ctx, err)
+}
+
+func newCLI(in io.Reader, out, errOut io.Writer, env func(string) (string, bool)) *cli {
+	return &cli{in: in, out: out, err: errOut, env: env, secrets: observe.NewRedactor()}
 }
 
 func (c *cli) root() *cobra.Command {
@@ -81,7 +89,7 @@ func (c *cli) root() *cobra.Command {
 	p.StringVar(&c.flags.logLevel, "log-level", "warn", "debug, info, warn or error")
 	p.StringVar(&c.flags.progress, "progress", "auto", "auto, plain or none")
 	p.BoolVar(&c.flags.noColor, "no-color", false, "no colours; so does the environment variable NO_COLOR")
-	root.AddCommand(c.initCommand(), c.validateCommand(), c.doctorCommand(), c.runCommand(), c.extractCommand(),
+	root.AddCommand(c.initCommand(), c.validateCommand(), c.doctorCommand(), c.runCommand(), c.serveCommand(), c.extractCommand(),
 		c.reconcileCommand(), c.loadCommand(), c.planCommand(), c.statusCommand(), c.runsCommand(), c.changesCommand(),
 		c.approveCommand(), c.rejectCommand(), c.explainCommand(), c.queryCommand(), c.compactCommand(),
 		c.collectCommand(), c.demoCommand(), c.versionCommand(), c.queryWorkerCommand())

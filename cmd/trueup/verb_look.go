@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ type statusReport struct {
 	Project string `json:"project"`
 	Holder  string `json:"running,omitempty"` // the run that holds the lease
 	story.Status
+	Schedules []scheduleReport `json:"schedules,omitempty"`
 }
 
 func (c *cli) statusCommand() *cobra.Command {
@@ -33,10 +35,14 @@ func (c *cli) statusCommand() *cobra.Command {
 				if r.Holder, _, err = a.lake.Holder(cmd.Context()); err != nil {
 					return err
 				}
+				if r.Schedules, err = scheduleReports(cmd.Context(), s, a.project, r.Holder, time.Now()); err != nil {
+					return err
+				}
 				if c.json() {
 					return c.printJSON(r)
 				}
 				c.printStatus(r)
+				c.printSchedules(r.Schedules)
 				return nil
 			})
 		}}

@@ -119,6 +119,7 @@ func (c *cli) doRun(ctx context.Context, f runFlags, stages []run.Stage) (err er
 	if err != nil {
 		return err
 	}
+	a.log = a.log.With("run", string(o.ID))
 	figures := observe.NewFigures()
 	if err := a.connect(figures, c.secrets); err != nil {
 		return err

@@ -51,7 +51,16 @@ type app struct {
 // openApp loads the project, opens its lake and the engine. Connectors are made
 // by connect, for the verbs that talk to systems.
 func (c *cli) openApp(ctx context.Context) (*app, error) {
-	a, err := c.openStore(ctx)
+	project, err := c.loadProject()
+	if err != nil {
+		return nil, err
+	}
+	return c.openProject(ctx, project, c.logger())
+}
+
+// openProject opens the lake and the engine of a project that is loaded.
+func (c *cli) openProject(ctx context.Context, project *config.Project, log *slog.Logger) (*app, error) {
+	a, err := c.storeOf(ctx, project, log)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +91,12 @@ func (c *cli) openStore(ctx context.Context) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &app{project: project, log: c.logger(), work: filepath.Join(projectDir(c.flags.project), ".trueup")}
+	return c.storeOf(ctx, project, c.logger())
+}
+
+func (c *cli) storeOf(ctx context.Context, project *config.Project, log *slog.Logger) (*app, error) {
+	a := &app{project: project, log: log, work: filepath.Join(projectDir(c.flags.project), ".trueup")}
+	var err error
 	if a.store, err = open.Open(ctx, project.Store, open.Options{Dir: projectDir(c.flags.project), Log: a.log}); err != nil {
 		return nil, storeTrouble("open the store of project "+project.Name, err)
 	}

@@ -29,14 +29,14 @@ func (r *runner) record(ctx context.Context, state string, code int64) error {
 	}
 	runs.Text(r.Project.Hash)
 	files := map[string][]lake.File{}
+	summary, err := r.summary()
+	if err != nil {
+		return err
+	}
 	if state == "running" {
-		runs.Null().Null()
+		runs.Null().Text(summary)
 	} else {
-		summary, err := json.Marshal(Summarise(r.result))
-		if err != nil {
-			return fmt.Errorf("summary of the run: %w", err)
-		}
-		runs.Number(code).Text(string(summary))
+		runs.Number(code).Text(summary)
 		if err := r.store(ctx, files, tables.Metrics(), r.figures(now)); err != nil {
 			return err
 		}
@@ -70,11 +70,30 @@ func (r *runner) store(ctx context.Context, files map[string][]lake.File, t tabl
 	return nil
 }
 
+// summary says what the run was asked to do, and what it has done, as JSON.
+func (r *runner) summary() (string, error) {
+	s := Summarise(r.result)
+	s.Asked = &Asked{Stages: r.o.Stages, Entities: append([]string{}, r.o.Entities...), Systems: append([]string{}, r.o.Systems...)}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("summary of the run: %w", err)
+	}
+	return string(text), nil
+}
+
 // Summary is what a run leaves about itself in the table runs, as JSON.
 type Summary struct {
+	Asked     *Asked           `json:"asked,omitempty"`
 	Extracted []ExtractSummary `json:"extracted,omitempty"`
 	Loaded    []LoadSummary    `json:"loaded,omitempty"`
 	Settled   []LoadSummary    `json:"settled,omitempty"`
+}
+
+// Asked is what a run was asked to do; empty lists of names mean all.
+type Asked struct {
+	Stages   []Stage  `json:"stages"`
+	Entities []string `json:"entities"`
+	Systems  []string `json:"systems"`
 }
 
 // ExtractSummary is one stream's pass.

@@ -70,7 +70,15 @@ type Options struct {
 	Yes      bool      // approve a first plan
 	RunAt    time.Time // zero: now; never before that of the run before
 	ID       pipeline.RunID
+
+	// Still is asked once the lease is held: whether there is still something to
+	// do, or another run did it meanwhile; nil is yes. The run ends with ErrDone
+	// then, and leaves nothing.
+	Still func(ctx context.Context) (bool, error)
 }
+
+// ErrDone ends a run that found its work done when it got the lease.
+var ErrDone = errors.New("another run did this meanwhile")
 
 // Result is what a run did.
 type Result struct {
@@ -119,12 +127,26 @@ func Run(ctx context.Context, job Job, o Options) (Result, error) {
 		}
 	}()
 	r := &runner{Job: job, o: o, lease: lease, began: began, result: Result{Run: o.ID}}
-	err = r.run(renewing)
+	if err = r.still(renewing); err == nil {
+		err = r.run(renewing)
+	}
 	if cause := context.Cause(renewing); err != nil && ctx.Err() == nil && cause != nil {
 		err = cause // what else failed then failed because of it
 	}
 	r.result.Took = job.Now().Sub(began)
 	return r.result, err
+}
+
+// still asks whether there is still something to do.
+func (r *runner) still(ctx context.Context) error {
+	if r.o.Still == nil {
+		return nil
+	}
+	still, err := r.o.Still(ctx)
+	if err == nil && !still {
+		err = ErrDone
+	}
+	return err
 }
 
 // longestRequest is how long a request of a dead run may still be on the wire.
