@@ -1,11 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,7 +70,7 @@ func (c *cli) runsCommand() *cobra.Command {
 }
 
 func (c *cli) explainCommand() *cobra.Command {
-	return &cobra.Command{Use: "explain ENTITY KEY", Short: "Tell the story of one record", Args: argumentsNamed("an entity", "a key"),
+	return &cobra.Command{Use: "explain ENTITY KEY", Short: "Show where one record stands in every system, and tell its story", Args: argumentsNamed("an entity", "a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ uint64) error {
 				if err := entityNamed(a.project, args[0]); err != nil {
@@ -83,8 +80,8 @@ func (c *cli) explainCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if !r.Known && len(r.Events) == 0 {
-					return &usageError{err: fmt.Errorf("nothing is known of %s %q", args[0], args[1]), help: fmt.Sprintf("trueup query 'select _key from golden_%s limit 20'", args[0])}
+				if !r.Known && len(r.Chapters) == 0 {
+					return unknownKey(cmd.Context(), a, s, args[0], args[1])
 				}
 				if c.json() {
 					return c.printJSON(r)
@@ -95,48 +92,15 @@ func (c *cli) explainCommand() *cobra.Command {
 		}}
 }
 
-func (c *cli) printRecord(r story.Record) {
-	state := "live"
-	switch {
-	case !r.Known:
-		state = "not resolved yet"
-	case !r.Live:
-		state = "deleted"
+// unknownKey says which keys look like one that is not there.
+func unknownKey(ctx context.Context, a *app, s *duck.Session, entity, key string) error {
+	near, err := story.Near(ctx, s, a.project, entity, key)
+	if err != nil {
+		return err
 	}
-	c.say("%s %s: %s", r.Entity, r.Key, state)
-	var rows [][]string
-	for _, f := range slices.Sorted(maps.Keys(r.Golden)) {
-		rows = append(rows, []string{f, oneLine(r.Golden[f])})
+	e := &usageError{err: fmt.Errorf("nothing is known of %s %q", entity, key), help: fmt.Sprintf(`trueup query "select key from golden where entity = '%s' limit 20"`, entity)}
+	if len(near) > 0 {
+		e.help = "perhaps " + choice(near) + " was meant"
 	}
-	grid(c.out, []string{"field", "golden"}, rows)
-	for _, s := range slices.Sorted(maps.Keys(r.Shown)) {
-		c.say("%s shows %s: %s", s, r.IDs[s], fields(r.Shown[s]))
-	}
-	c.say("")
-	for _, e := range r.Events {
-		c.say("%s  %-10s %-10s %s%s", stamp(e.At), e.What, e.System, e.Text, withFields(e.Values))
-	}
-}
-
-func fields(values map[string]string) string {
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(values)) {
-		parts = append(parts, k+"="+oneLine(values[k]))
-	}
-	return strings.Join(parts, " ")
-}
-
-// oneLine quotes a value whose beginning, end or line breaks would not show in a line.
-func oneLine(v string) string {
-	if v == "" || strings.ContainsAny(v, " \"\n\r\t") {
-		return strconv.Quote(v)
-	}
-	return v
-}
-
-func withFields(values map[string]string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return "  " + fields(values)
+	return e
 }

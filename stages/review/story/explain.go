@@ -1,165 +1,108 @@
 package story
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/duck"
-	"github.com/trueup-data/trueup/pipeline/replica"
-	"github.com/trueup-data/trueup/pipeline/tables"
 )
-
-// Event is one thing that happened to a record.
-type Event struct {
-	At     time.Time         `json:"at"`
-	Run    string            `json:"run"`
-	What   string            `json:"what"` // observed, decided, intent, outcome, settled, overridden
-	System string            `json:"system,omitempty"`
-	Text   string            `json:"text"`
-	Values map[string]string `json:"values,omitempty"`
-}
 
 // Record is all that is known of one key.
 type Record struct {
-	Entity string                       `json:"entity"`
-	Key    string                       `json:"key"`
-	Golden map[string]string            `json:"golden"` // entity fields; null and unset are left out
-	Live   bool                         `json:"live"`
-	Known  bool                         `json:"known"` // golden holds, or held, the key
-	Shown  map[string]map[string]string `json:"shown"` // what each system shows now, in its own fields
-	IDs    map[string]string            `json:"ids"`
-	Events []Event                      `json:"events"` // newest first
+	Entity    string                       `json:"entity"`
+	Key       string                       `json:"key"`
+	Golden    map[string]string            `json:"golden"` // entity fields; null and unset are left out
+	Live      bool                         `json:"live"`
+	Known     bool                         `json:"known"` // golden holds, or held, the key
+	Version   int64                        `json:"version"`
+	ChangedAt *time.Time                   `json:"changed_at,omitempty"`
+	Sides     []Side                       `json:"sides"`  // in the order of the project file
+	Fields    []FieldRow                   `json:"fields"` // the same
+	Shown     map[string]map[string]string `json:"shown"`  // what each system shows now, in its own fields
+	IDs       map[string]string            `json:"ids"`
+	Chapters  []Chapter                    `json:"chapters"` // newest first
+	Begins    string                       `json:"begins"`   // where the story begins, in words
+
+	events  []Event
+	sources map[string]string
+	effects []string
+	first   int64 // the first version of golden that is kept; 0: none
 }
 
 // Explain tells the story of a record.
 func Explain(ctx context.Context, session *duck.Session, project *config.Project, entity, key string) (Record, error) {
-	r := Record{Entity: entity, Key: key, Golden: map[string]string{}, Shown: map[string]map[string]string{}, IDs: map[string]string{}}
+	r := Record{Entity: entity, Key: key, Golden: map[string]string{}, Shown: map[string]map[string]string{}, IDs: map[string]string{}, sources: map[string]string{}}
 	i := slices.IndexFunc(project.Entities, func(e config.Entity) bool { return e.Name == entity })
 	if i < 0 {
 		return r, fmt.Errorf("the project has no entity %q", entity)
 	}
 	e := project.Entities[i]
+	if err := bindKey(ctx, session, project, entity, key); err != nil {
+		return r, err
+	}
 	if err := r.golden(ctx, session, e); err != nil {
 		return r, err
 	}
-	for _, s := range e.Streams {
-		if err := r.observations(ctx, session, e, s); err != nil {
-			return r, err
-		}
-	}
-	if err := r.overridden(ctx, session); err != nil {
+	if err := r.matrix(ctx, session, project, e); err != nil {
 		return r, err
 	}
-	if err := r.journal(ctx, session); err != nil {
-		return r, err
-	}
-	// Runs first: what reconcile notes bears the run's clock, which may be another than the machine's.
-	slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Or(cmp.Compare(b.Run, a.Run), b.At.Compare(a.At)) })
-	return r, nil
+	return r, r.tell(ctx, session, e)
 }
 
 // golden reads the resolved record.
 func (r *Record) golden(ctx context.Context, session *duck.Session, e config.Entity) error {
-	if err := session.Current(ctx, goldenTable(e), "golden"); err != nil {
-		return err
-	}
-	rows, err := session.Query(ctx, "SELECT COLUMNS(*)::VARCHAR FROM golden WHERE _key = $1", r.Key)
+	rows, err := session.Query(ctx, "SELECT epoch_us(_changed_at) AS _us, COLUMNS(*)::VARCHAR FROM golden WHERE _key = $1", r.Key)
 	if err != nil {
 		return fmt.Errorf("golden record: %w", err)
 	}
-	return eachRow(rows, func(row map[string]any) {
-		r.Known = true
-		r.Live = show(row["_live"]) == "true"
+	return eachRow(rows, func(row map[string]any) error {
+		at := moment(row["_us"])
+		r.Known, r.Live, r.ChangedAt = true, show(row["_live"]) == "true", &at
+		if _, err := fmt.Sscan(show(row["_version"]), &r.Version); err != nil {
+			return err
+		}
+		if sources := show(row["_sources"]); sources != "" {
+			if err := json.Unmarshal([]byte(sources), &r.sources); err != nil {
+				return err
+			}
+		}
 		for _, f := range e.Fields {
 			if v := row[f.Name]; v != nil {
 				r.Golden[f.Name] = show(v)
 			}
 		}
+		return nil
 	})
 }
 
-// observations reads everything that one system said of the key.
-func (r *Record) observations(ctx context.Context, session *duck.Session, e config.Entity, s config.Stream) error {
-	id := pipeline.StreamID{Entity: e.Name, System: s.System}
-	if err := session.Rows(ctx, tables.Replica(id, replica.Columns(s.Extract.Fields)), "story"); err != nil {
-		return err
-	}
-	rows, err := session.Query(ctx, "SELECT epoch_us(_asked_at) AS _us, COLUMNS(*)::VARCHAR FROM story WHERE _key = $1 ORDER BY _version NULLS FIRST, _epoch, _asked_at, _seq, _ord, _pos", r.Key)
-	if err != nil {
-		return fmt.Errorf("observations of %s: %w", id, err)
-	}
-	return eachRow(rows, func(row map[string]any) {
-		op := show(row[pipeline.ColOp])
-		values := map[string]string{}
-		for _, f := range s.Extract.Fields {
-			if v := row[f.Name]; v != nil {
-				values[f.Name] = show(v)
+// Near lists keys of an entity that look like one that is not there.
+func Near(ctx context.Context, session *duck.Session, project *config.Project, entity, key string) ([]string, error) {
+	for _, e := range project.Entities {
+		if e.Name == entity {
+			if err := session.Current(ctx, goldenTable(e), "golden"); err != nil {
+				return nil, err
 			}
 		}
-		r.Events = append(r.Events, Event{At: moment(row["_us"]), Run: show(row[pipeline.ColRun]), What: "observed", System: s.System,
-			Text: fmt.Sprintf("%s of %s", op, show(row[pipeline.ColID])), Values: values})
-		delete(r.Shown, s.System)
-		delete(r.IDs, s.System)
-		if pipeline.Op(op) == pipeline.Upsert || pipeline.Op(op) == pipeline.Touch {
-			r.Shown[s.System], r.IDs[s.System] = values, show(row[pipeline.ColID])
-		}
-	})
-}
-
-func (r *Record) overridden(ctx context.Context, session *duck.Session) error {
-	if err := session.Rows(ctx, tables.Conflicts(r.Entity), "conflicts"); err != nil {
-		return err
 	}
-	rows, err := session.Query(ctx, "SELECT epoch_us(recorded_at) AS _us, * FROM conflicts WHERE _key = $1", r.Key)
+	rows, err := ask(ctx, session, "review/near.sql", key)
 	if err != nil {
-		return fmt.Errorf("conflicts: %w", err)
+		return nil, err
 	}
-	return eachRow(rows, func(row map[string]any) {
-		r.Events = append(r.Events, Event{At: moment(row["_us"]), Run: show(row["run"]), What: show(row["kind"]), System: show(row["system"]),
-			Text: fmt.Sprintf("%s: %s was seen, %s is golden: %s", show(row["field"]), show(row["seen"]), show(row["chosen"]), show(row["reason"]))})
+	var keys []string
+	return keys, eachRow(rows, func(row map[string]any) error {
+		keys = append(keys, show(row["_key"]))
+		return nil
 	})
-}
-
-func (r *Record) journal(ctx context.Context, session *duck.Session) error {
-	if err := session.Rows(ctx, tables.Journal(), "journal"); err != nil {
-		return err
-	}
-	rows, err := session.Query(ctx, "SELECT epoch_us(recorded_at) AS _us, * FROM journal WHERE entity = $1 AND key = $2", r.Entity, r.Key)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	return eachRow(rows, func(row map[string]any) {
-		e := Event{At: moment(row["_us"]), Run: show(row["run"]), What: show(row["kind"]), System: show(row["system"])}
-		if e.What == tables.JournalIntent {
-			e.Text = fmt.Sprintf("%s, attempt %s: %s", show(row["op"]), show(row["attempt"]), difference(show(row["before"]), show(row["after"])))
-		} else {
-			e.Text = fmt.Sprintf("%s: %s", show(row["outcome"]), show(row["evidence"]))
-		}
-		r.Events = append(r.Events, e)
-	})
-}
-
-// difference renders before and after, {field: value}, as "field: a -> b".
-func difference(before, after string) string {
-	var b, a map[string]*string
-	if json.Unmarshal([]byte(after), &a) != nil {
-		return after
-	}
-	if json.Unmarshal([]byte(before), &b) != nil {
-		b = nil
-	}
-	return Difference(b, a)
 }
 
 // eachRow gives the rows of a query by column name.
-func eachRow(rows *sql.Rows, do func(map[string]any)) error {
+func eachRow(rows *sql.Rows, do func(map[string]any) error) error {
 	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
@@ -177,7 +120,9 @@ func eachRow(rows *sql.Rows, do func(map[string]any)) error {
 		for i, n := range names {
 			row[n] = values[i]
 		}
-		do(row)
+		if err := do(row); err != nil {
+			return err
+		}
 	}
 	return rows.Err()
 }
@@ -186,4 +131,25 @@ func eachRow(rows *sql.Rows, do func(map[string]any)) error {
 func moment(v any) time.Time {
 	us, _ := v.(int64)
 	return time.UnixMicro(us).UTC()
+}
+
+// jsonList is a list of texts as SQL takes it.
+func jsonList(list []string) string {
+	data, err := json.Marshal(append([]string{}, list...))
+	if err != nil { // texts always marshal
+		return "[]"
+	}
+	return string(data)
+}
+
+// difference renders before and after, {field: value}, as "field: a -> b".
+func difference(before, after string) string {
+	var b, a map[string]*string
+	if json.Unmarshal([]byte(after), &a) != nil {
+		return strings.TrimSpace(after)
+	}
+	if json.Unmarshal([]byte(before), &b) != nil {
+		b = nil
+	}
+	return Difference(b, a)
 }

@@ -104,6 +104,37 @@ func bindSome(ctx context.Context, session *duck.Session, project *config.Projec
 	return bindSources(ctx, session, some)
 }
 
+// bindKey makes all that may hold something of one key of an entity: of tables
+// that are sorted by the key's hash, only the part that can. The entity's own
+// tables lose its name; all_golden and all_changes have every row that was kept.
+func bindKey(ctx context.Context, session *duck.Session, project *config.Project, entity, key string) error {
+	hash := duck.Range(schemas.HashKey(key), schemas.HashKey(key))
+	for _, s := range Sources(project) {
+		if s.Entity != entity && s.Entity != "" {
+			continue
+		}
+		var options []duck.Option
+		if slices.Contains(s.Table.ColumnNames(), pipeline.ColKHash) {
+			options = append(options, hash)
+		}
+		bind, name := session.Current, s.Name
+		if s.Every {
+			bind = session.Rows
+		}
+		if s.System == "" {
+			name = strings.TrimSuffix(name, "_"+entity)
+		}
+		err := bind(ctx, s.Table, name, options...)
+		if err == nil && (name == "golden" || name == "changes") {
+			err = session.Rows(ctx, s.Table, "all_"+name, hash)
+		}
+		if err != nil {
+			return fmt.Errorf("table %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
 // bindSources makes the tables, and the relations over all entities.
 func bindSources(ctx context.Context, session *duck.Session, sources []Source) error {
 	var order []string

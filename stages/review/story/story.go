@@ -170,7 +170,7 @@ func matching(ctx context.Context, session *duck.Session, project *config.Projec
 		if err != nil {
 			return nil, fmt.Errorf("the condition: %w", err)
 		}
-		if err := eachRow(rows, func(row map[string]any) { out[show(row["change"])] = true }); err != nil {
+		if err := eachRow(rows, func(row map[string]any) error { out[show(row["change"])] = true; return nil }); err != nil {
 			return nil, err
 		}
 	}

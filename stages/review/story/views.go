@@ -56,9 +56,8 @@ func Describe(ctx context.Context, session *duck.Session, sources []Source) ([]V
 		if err != nil {
 			return nil, err
 		}
-		v := View{Name: name}
-		means := map[string]string{}
-		v.Shows, means = documentation(text)
+		shows, means := documentation(text)
+		v := View{Name: name, Shows: shows}
 		if v.Columns, err = columnsOf(ctx, session, name, means); err != nil {
 			return nil, err
 		}
