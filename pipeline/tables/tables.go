@@ -93,6 +93,8 @@ func SweepSeen(s pipeline.StreamID) Table {
 const (
 	CheckpointCursor    = "cursor"    // where a partition of a stream stands
 	CheckpointPass      = "pass"      // how the last pass over a partition ended
+	CheckpointSweep     = "sweep"     // how far a sweep came in a partition: last_id is the run that began it, cursor_order when (microseconds), page a digest of its partitions
+	CheckpointSwept     = "swept"     // the last sweep that ended: last_id is the run that began it (partition "")
 	CheckpointScope     = "scope"     // the fingerprint of a stream's scope (partition "")
 	CheckpointWatermark = "watermark" // up to which seq a reader took a stream or a table in (partition = reader)
 )

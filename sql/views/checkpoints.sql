@@ -1,12 +1,12 @@
 -- Where every partition of every stream, and every reader, stands.
 --
--- kind: cursor (where a partition stands), pass (how its last pass ended), scope (what the stream covers) or watermark (up to where a reader took it in)
+-- kind: cursor (where a partition stands), pass (how its last pass ended), scope (what the stream covers), sweep (how far a sweep came in a partition), swept (the last sweep that ended) or watermark (up to where a reader took it in)
 -- entity: the record type
 -- system: the system
 -- partition: the partition; for a watermark the reader
 -- cursor_literal: the cursor as the system wrote it
 -- cursor_order: the same as a number, for comparison
--- last_id: the last record read
+-- last_id: the last record read; for a sweep the run that began it
 -- page: the page to go on from, while a pass is unfinished
 -- mode: incremental or sweep
 -- state: running, done or failed

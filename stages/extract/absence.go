@@ -87,7 +87,7 @@ func (p *pass) findAbsent(ctx context.Context) (absent, controls map[string][]st
 	if len(p.result.Partitions) == 1 {
 		only = p.result.Partitions[0].Name
 	}
-	rows, err := ask(ctx, session, "extract/absent.sql", p.began.UnixMicro(), only)
+	rows, err := ask(ctx, session, "extract/absent.sql", p.sweep.began.UnixMicro(), only)
 	if err != nil {
 		return nil, nil, fmt.Errorf("absent records of %s: %w", p.stream.ID, err)
 	}
@@ -113,7 +113,7 @@ func (p *pass) absenceViews(ctx context.Context, session *duck.Session) error {
 		return err
 	}
 	for _, statement := range []string{
-		"SET VARIABLE this_run = " + duck.Literal(string(p.req.Run)),
+		"SET VARIABLE this_run = " + duck.Literal(string(p.sweep.id)),
 		views,
 		"CREATE OR REPLACE TEMP VIEW covered AS SELECT _key, _id FROM current WHERE " + covers,
 		"CREATE OR REPLACE TEMP TABLE proven (partition VARCHAR)",

@@ -39,6 +39,7 @@ func (r *reader) flush(ctx context.Context, end *PartitionResult) error {
 		return fmt.Errorf("commit %s: %w", r.where(), err)
 	}
 	r.head, r.since = head, r.Now()
+	r.flushes++
 	r.drop()
 	if r.req.Progress != nil {
 		r.req.Progress(r.counts)
@@ -93,7 +94,7 @@ func (r *reader) write(ctx context.Context, files map[string][]lake.File, folded
 	if r.mode == pipeline.Sweep {
 		if rows := r.seenRows(folded, dead); rows.NumRows() > 0 {
 			defer rows.Release()
-			if err := store(ctx, r.Deps, files, tables.SweepSeen(id), rows, string(r.req.Run)); err != nil {
+			if err := store(ctx, r.Deps, files, tables.SweepSeen(id), rows, string(r.sweep.id)); err != nil {
 				return err
 			}
 		}
@@ -154,7 +155,7 @@ func (r *reader) unmoved() func(context.Context, *lake.Snapshot) error {
 func (r *reader) seenRows(folded replica.Folded, dead []pipeline.DeadLetter) arrow.RecordBatch {
 	b := delta.NewRows(tables.SweepSeen(r.stream.ID))
 	add := func(key, id string) {
-		b.Number(schemas.HashKey(key)).Text(key).Text(id).Text(r.part.Name).Text(string(r.req.Run))
+		b.Number(schemas.HashKey(key)).Text(key).Text(id).Text(r.part.Name).Text(string(r.sweep.id))
 	}
 	done := map[replica.Record]bool{}
 	for _, s := range folded.Seen {
@@ -206,10 +207,7 @@ func (r *reader) markRows(end *PartitionResult) arrow.RecordBatch {
 	r.mark.checkpoint = c
 	state, reason, proven := "running", "", false
 	if end != nil {
-		state, reason, proven = "done", end.Reason, end.Proven
-		if end.Err != nil {
-			state = "failed"
-		}
+		state, reason, proven = endState(end), end.Reason, end.Proven
 	}
 	id := r.stream.ID
 	b := delta.NewRows(tables.Checkpoints())
@@ -221,5 +219,14 @@ func (r *reader) markRows(end *PartitionResult) arrow.RecordBatch {
 	}
 	b.Optional(c.LastID).Optional(c.Page).Text(string(r.mode)).Text(state).Flag(proven).Optional(reason).
 		Number(r.total).Number(r.mark.lateness).Optional(r.req.Fingerprint).Null().Text(string(r.req.Run)).Time(r.Now())
+	r.sweepMark(b, end)
 	return b.Batch()
+}
+
+// endState is how a partition ended, as checkpoints say it.
+func endState(end *PartitionResult) string {
+	if end.Err != nil {
+		return "failed"
+	}
+	return "done"
 }

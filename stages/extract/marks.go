@@ -21,7 +21,9 @@ type mark struct {
 // marks is where a stream stands.
 type marks struct {
 	partitions  map[string]mark
-	fingerprint string // scope of the last complete sweep; "": none yet
+	fingerprint string         // scope of the last complete sweep; "": none yet
+	sweep       sweep          // the newest that left marks; the zero value: none did
+	swept       pipeline.RunID // the last sweep that ended
 }
 
 func readMarks(ctx context.Context, session *duck.Session, id pipeline.StreamID) (marks, error) {
@@ -35,23 +37,38 @@ func readMarks(ctx context.Context, session *duck.Session, id pipeline.StreamID)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var kind, partition string
-		var literal, last, page, fingerprint sql.NullString
-		var order sql.NullInt64
-		var one mark
-		if err := rows.Scan(&kind, &partition, &literal, &order, &last, &page, &one.lateness, &fingerprint); err != nil {
+		var r markRow
+		if err := rows.Scan(&r.kind, &r.partition, &r.literal, &r.order, &r.last, &r.page, &r.lateness, &r.fingerprint,
+			&r.state, &r.proven, &r.reason, &r.rows); err != nil {
 			return m, fmt.Errorf("where %s stands: %w", id, err)
 		}
-		switch kind {
-		case tables.CheckpointScope:
-			m.fingerprint = fingerprint.String
-		case tables.CheckpointCursor:
-			one.checkpoint = pipeline.Checkpoint{LastID: last.String, Page: page.String,
-				Cursor: pipeline.Cursor{Literal: literal.String, Order: order.Int64, Set: literal.Valid}}
-			m.partitions[partition] = one
-		}
+		m.take(r)
 	}
 	return m, rows.Err()
+}
+
+// markRow is a row of the checkpoints.
+type markRow struct {
+	kind, partition                         string
+	literal, last, page, fingerprint, state sql.NullString
+	order                                   sql.NullInt64
+	lateness, rows                          int64
+	proven                                  bool
+	reason                                  string
+}
+
+func (m *marks) take(r markRow) {
+	switch r.kind {
+	case tables.CheckpointScope:
+		m.fingerprint = r.fingerprint.String
+	case tables.CheckpointSwept:
+		m.swept = pipeline.RunID(r.last.String)
+	case tables.CheckpointSweep:
+		m.sweep.take(r)
+	case tables.CheckpointCursor:
+		m.partitions[r.partition] = mark{lateness: r.lateness, checkpoint: pipeline.Checkpoint{LastID: r.last.String, Page: r.page.String,
+			Cursor: pipeline.Cursor{Literal: r.literal.String, Order: r.order.Int64, Set: r.literal.Valid}}}
+	}
 }
 
 func readDoubted(ctx context.Context, session *duck.Session, id pipeline.StreamID, settled time.Time) (map[string]bool, error) {

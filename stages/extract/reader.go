@@ -21,6 +21,9 @@ import (
 type reader struct {
 	*pass
 	part      pipeline.Partition
+	mode      pipeline.Mode // of this partition
+	alone     bool          // the stream has no other partition
+	flushes   int           // commits so far
 	committer *lake.Committer
 	head      *lake.Snapshot // of our last commit; nil before the first
 
@@ -36,12 +39,22 @@ type reader struct {
 	counts   replica.Counts
 }
 
-func (p *pass) newReader(part pipeline.Partition) *reader {
+// newReader makes the reader of a partition. One that this sweep has read already,
+// in a run that died, is caught up from its cursor.
+func (p *pass) newReader(part pipeline.Partition, alone bool) *reader {
+	mode := p.mode
+	if _, done := p.sweep.done[part.Name]; done {
+		mode = pipeline.Incremental
+	}
 	name := "extract/" + p.stream.ID.String()
 	if part.Name != "" {
 		name += "/" + part.Name
 	}
-	return &reader{pass: p, part: part, committer: p.Tenure.Committer(name), mark: p.marks.partitions[part.Name], since: p.Now()}
+	r := &reader{pass: p, part: part, mode: mode, alone: alone, committer: p.Tenure.Committer(name), mark: p.marks.partitions[part.Name], since: p.Now()}
+	if r.mark.checkpoint.Page != "" && mode == pipeline.Sweep {
+		r.unproven = p.sweep.unproven[part.Name] // of the pages before
+	}
+	return r
 }
 
 // run reads the partition to its end. Errors of the source are in the result.
@@ -80,6 +93,9 @@ func (r *reader) where() string {
 // lookback, which widens to twice the lateness that was seen.
 func (r *reader) request() pipeline.ReadRequest {
 	req := pipeline.ReadRequest{Run: r.req.Run, RunAt: r.req.RunAt, Mode: r.mode, Partition: r.part, From: r.mark.checkpoint}
+	if r.mode == pipeline.Sweep {
+		req.Run = r.sweep.id // a source goes on with pages of the same sweep
+	}
 	if r.mode != pipeline.Incremental || !r.mark.checkpoint.Cursor.Set {
 		return req
 	}

@@ -35,6 +35,7 @@ type Result struct {
 	Mode       pipeline.Mode // what was done: a stream without a cursor is always swept
 	State      State
 	Baseline   bool // the scope changed: this sweep is a new baseline and deleted nothing
+	Resumed    int  // partitions that an earlier run had read for this sweep before it died
 	Partitions []PartitionResult
 	Counts     replica.Counts
 	Took       time.Duration

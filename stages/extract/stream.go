@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -50,6 +51,8 @@ type pass struct {
 	mode    pipeline.Mode
 	began   time.Time
 	marks   marks
+	sweep   sweep       // with Mode Sweep
+	marked  atomic.Bool // this run left marks of it
 	doubted map[string]bool
 	letters map[string]bool
 	result  Result
@@ -112,6 +115,7 @@ func (p *pass) read(ctx context.Context) error {
 		p.result.State, p.result.Err = Failed, fmt.Errorf("list the partitions of %s: %w", p.stream.ID, err)
 		return ctx.Err()
 	}
+	p.beginSweep(before)
 	if err := p.readAll(ctx, before); err != nil {
 		return err
 	}
@@ -122,7 +126,10 @@ func (p *pass) read(ctx context.Context) error {
 	if p.mode != pipeline.Sweep {
 		return nil
 	}
-	return p.finishSweep(ctx, before)
+	if err := p.finishSweep(ctx, before); err != nil {
+		return err
+	}
+	return p.endSweep(ctx)
 }
 
 // readAll reads the partitions side by side. One that fails does not stop the others.
@@ -132,8 +139,13 @@ func (p *pass) readAll(ctx context.Context, partitions []pipeline.Partition) err
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, p.req.Concurrency))
 	for i, part := range partitions {
+		known, done := p.sweep.done[part.Name]
+		if done && p.req.Stream.Extract.Incremental == nil {
+			p.result.Partitions[i] = known
+			continue
+		}
 		group.Go(func() error {
-			reader := p.newReader(part)
+			reader := p.newReader(part, len(partitions) == 1)
 			result, err := reader.run(inner)
 			p.result.Partitions[i], counts[i] = result, reader.counts
 			return err

@@ -37,7 +37,7 @@ type pass struct {
 // mark is a Checkpoint's Page: where a walk stands, and what it found so far.
 type mark struct {
 	Mode  pipeline.Mode   `json:"mode"`
-	Run   pipeline.RunID  `json:"run,omitempty"` // of a sweep: what an older one saw is not this one's
+	Run   pipeline.RunID  `json:"run,omitempty"` // of a sweep, the one that began it: what another one saw is not this one's
 	At    position        `json:"at"`
 	Since pipeline.Cursor `json:"since"`
 	Most  pipeline.Cursor `json:"most"`
@@ -72,8 +72,8 @@ func (p *pass) resume() *position {
 	if p.req.From.Page == "" || json.Unmarshal([]byte(p.req.From.Page), &m) != nil || m.Mode != p.req.Mode {
 		return nil
 	}
-	if p.req.Mode == pipeline.Sweep && m.Run != p.req.Run {
-		return nil
+	if p.req.Mode == pipeline.Sweep && (m.Run != p.req.Run || !p.s.ordered) {
+		return nil // without an order, what moved meanwhile could have left a page before this one unseen
 	}
 	p.since, p.most, p.began, p.rows = m.Since, m.Most, m.Began, m.Rows
 	return &m.At

@@ -144,19 +144,25 @@ func TestATokenThatIsForgottenBeginsThePassAnew(t *testing.T) {
 	}
 }
 
+// The run of a sweep's request is the one that began it. Pages of a listing that
+// promises no order are no points to go on from in a later process.
 func TestASweepDoesNotGoOnWithAnotherPass(t *testing.T) {
-	a := newAPI(t, "cursor")
-	s, _ := newStream(t, a, parts{})
-	fill(a, 10)
+	sweep, changes := pipeline.Sweep, pipeline.Incremental
 	for _, c := range []struct {
 		before, after pipeline.ReadRequest
+		free          bool
 		want          int
 	}{
-		{pipeline.ReadRequest{Run: "A"}, pipeline.ReadRequest{Run: "A"}, 6},
-		{pipeline.ReadRequest{Run: "A"}, pipeline.ReadRequest{Run: "B"}, 10},
-		{pipeline.ReadRequest{Run: "A", Mode: pipeline.Incremental}, pipeline.ReadRequest{Run: "A"}, 10},
-		{pipeline.ReadRequest{Run: "A", Mode: pipeline.Incremental}, pipeline.ReadRequest{Run: "B", Mode: pipeline.Incremental}, 6},
+		{pipeline.ReadRequest{Run: "A", Mode: sweep}, pipeline.ReadRequest{Run: "A", Mode: sweep}, false, 6},
+		{pipeline.ReadRequest{Run: "A", Mode: sweep}, pipeline.ReadRequest{Run: "A", Mode: sweep}, true, 10},
+		{pipeline.ReadRequest{Run: "A", Mode: sweep}, pipeline.ReadRequest{Run: "B", Mode: sweep}, false, 10},
+		{pipeline.ReadRequest{Run: "A", Mode: changes}, pipeline.ReadRequest{Run: "A", Mode: sweep}, false, 10},
+		{pipeline.ReadRequest{Run: "A", Mode: changes}, pipeline.ReadRequest{Run: "B", Mode: changes}, true, 6},
 	} {
+		a := newAPI(t, "cursor")
+		a.ordered = !c.free
+		s, _ := newStream(t, a, parts{extract: fmt.Sprintf("ordered: %v", !c.free)})
+		fill(a, 10)
 		_, batches, _, err := readAll(t, s, c.before)
 		if err != nil {
 			t.Fatal(err)
