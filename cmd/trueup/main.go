@@ -44,6 +44,7 @@ type cli struct {
 	env      func(string) (string, bool)
 	flags    flags
 	secrets  *observe.Redactor
+	shown    *progress // of the run under way; nil: none
 }
 
 // flags are the options of every verb.

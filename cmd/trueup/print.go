@@ -61,7 +61,7 @@ func grid(w io.Writer, header []string, rows [][]string, figures ...int) {
 // logger writes to standard error, without secrets.
 func (c *cli) logger() *slog.Logger {
 	level := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.flags.logLevel]
-	return slog.New(observe.NewHandler(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}), c.secrets))
+	return slog.New(observe.NewHandler(slog.NewTextHandler(beside{c}, &slog.HandlerOptions{Level: level}), c.secrets))
 }
 
 // count renders a number with thousands apart: 1,204.

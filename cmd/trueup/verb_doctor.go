@@ -98,7 +98,7 @@ func (c *cli) doDoctor(ctx context.Context) (err error) {
 		_, err := lake.Open(ctx, a.store, lakeOptions(a))
 		x.add(check{What: "lake"}, err)
 	}
-	if err := a.connect(observe.NewFigures(), c.secrets); err != nil {
+	if err := a.connect(observe.NewFigures(), c.secrets, nil); err != nil {
 		x.add(check{What: "connectors"}, err)
 	}
 	for _, e := range a.project.Entities {

@@ -121,12 +121,13 @@ func (c *cli) doRun(ctx context.Context, f runFlags, stages []run.Stage) (err er
 	}
 	a.log = a.log.With("run", string(o.ID))
 	figures := observe.NewFigures()
-	if err := a.connect(figures, c.secrets); err != nil {
+	p := c.progress()
+	defer p.stop()
+	if err := a.connect(figures, c.secrets, p.wait); err != nil {
 		return err
 	}
 	job := a.job()
 	job.Figures = figures
-	p := c.progress()
 	job.Notice = p.notice
 	result, err := run.Run(ctx, job, o)
 	p.stop()

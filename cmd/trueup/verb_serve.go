@@ -79,7 +79,7 @@ func (c *cli) scheduled(ctx context.Context, w *watch, choice schedule.Choice) (
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	figures := observe.NewFigures()
-	if err := a.connect(figures, c.secrets); err != nil {
+	if err := a.connect(figures, c.secrets, nil); err != nil {
 		return c.untold(ctx, log, run.Result{}, err)
 	}
 	job := a.job()

@@ -141,15 +141,16 @@ func (a *app) openEngine() error {
 }
 
 // connect makes a source and a target for every stream. All streams of a system
-// share one gate: its limits hold for readers and writers together.
-func (a *app) connect(figures *observe.Figures, secrets *observe.Redactor) error {
+// share one gate: its limits hold for readers and writers together. waits is told
+// what requests wait for; it may be nil.
+func (a *app) connect(figures *observe.Figures, secrets *observe.Redactor, waits func(pace.Wait)) error {
 	a.sources, a.targets = map[pipeline.StreamID]extract.Source{}, map[pipeline.StreamID]load.Target{}
 	gates := map[string]*pace.Gate{}
 	for _, system := range a.project.Systems {
 		l := system.Limits
 		figures.Declare(system.Name)
 		gates[system.Name] = pace.New(pace.Options{System: system.Name, RequestsPerSecond: l.RequestsPerSecond, Burst: l.Burst,
-			Concurrency: l.Concurrency, Adaptive: l.Adaptive, Meter: figures, Log: a.log})
+			Concurrency: l.Concurrency, Adaptive: l.Adaptive, Meter: figures, Waits: waits, Log: a.log})
 	}
 	for _, e := range a.project.Entities {
 		for _, s := range e.Streams {

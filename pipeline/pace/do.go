@@ -43,10 +43,22 @@ func (g *Gate) Do(ctx context.Context, c Class, p Policy, send func(context.Cont
 			g.o.Meter.Retry(g.o.System)
 			g.o.Log.Debug("request failed and is sent again", "system", g.o.System, "try", n, "wait", d.Wait, "error", a.Err)
 		}
+		if d.Wait > 0 {
+			g.o.Waits(Wait{g.o.System, whyAgain(a, sent), g.o.Clock.Now().Add(d.Wait)})
+		}
 		if err := g.o.Clock.Wait(ctx, d.Wait); err != nil {
 			return err
 		}
 	}
+}
+
+// whyAgain names what a request is sent again for.
+func whyAgain(a Attempt, sent bool) string {
+	var w waitError
+	if !sent && errors.As(a.Err, &w) {
+		return w.Error()
+	}
+	return reason(a.Result)
 }
 
 // once is one try. sent is false if the gate let nothing through.

@@ -299,3 +299,36 @@ func TestPushbackLowersRateAndSlots(t *testing.T) {
 		}
 	})
 }
+
+// Whoever watches is told what is waited for, and until when.
+func TestWhatIsWaitedForIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var told []Wait
+		g := New(Options{System: "s", RequestsPerSecond: 1000, Waits: func(w Wait) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, w)
+		}})
+		began := time.Now()
+		answers := []Attempt{
+			{Err: errors.New("429"), Again: true, Result: Result{Status: 429, Throttled: true, Hints: Hints{RetryAfter: 40 * time.Second}}},
+			failing(),
+			{},
+		}
+		send := func(context.Context) Attempt {
+			a := answers[0]
+			answers = answers[1:]
+			return a
+		}
+		if err := g.Do(t.Context(), Bulk, Policy{}, send); err != nil {
+			t.Fatal(err)
+		}
+		if len(told) < 2 || told[0].Why != "429" || told[0].System != "s" || told[0].Until.Before(began.Add(40*time.Second)) {
+			t.Fatalf("%+v", told)
+		}
+		if last := told[len(told)-1]; last.Why != "no answer" || !last.Until.After(began.Add(40*time.Second)) {
+			t.Errorf("%+v", told)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type Options struct {
 	BreakFor    time.Duration // first time that it stays open; default 1s
 	BreakAtMost time.Duration // longest time that it stays open; default 1m
 
+	Waits  func(Wait) // told when a request has to wait for more than its turn; may be nil; called from many goroutines
 	Clock  Clock
 	Random func() float64 // in [0, 1); default math/rand/v2
 	Meter  Meter          // may be nil
@@ -65,10 +67,20 @@ func (o Options) orDefaults() Options {
 	if o.Meter == nil {
 		o.Meter = noMeter{}
 	}
+	if o.Waits == nil {
+		o.Waits = func(Wait) {}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+// Wait is why a request to a system is not sent now.
+type Wait struct {
+	System string
+	Why    string // what asked for it: "429", "503", "no answer", "circuit open: the last requests all failed"
+	Until  time.Time
 }
 
 type noMeter struct{}
@@ -88,6 +100,7 @@ type Gate struct {
 	breaker  breaker
 	budget   *budget
 	paused   [2]time.Time // by Class: no request before
+	asked    string       // what asked for the last pause
 }
 
 // New makes the gate of a system.
@@ -171,10 +184,14 @@ func (e waitError) Error() string { return string(e) }
 func (g *Gate) awaitPause(ctx context.Context, c Class) error {
 	for {
 		g.mu.Lock()
-		d := g.paused[c].Sub(g.o.Clock.Now())
+		until, why := g.paused[c], g.asked
 		g.mu.Unlock()
+		d := until.Sub(g.o.Clock.Now())
 		if d > g.o.MaxPause {
 			return g.wait("the system asked for a pause", d)
+		}
+		if d > 0 {
+			g.o.Waits(Wait{g.o.System, why, until})
 		}
 		if err := g.o.Clock.Wait(ctx, d); err != nil || d <= 0 {
 			return err
@@ -195,6 +212,7 @@ func (g *Gate) token(ctx context.Context) error {
 
 // Result is how a request ended, as far as the pace is concerned.
 type Result struct {
+	Status    int  // of the answer, for messages; 0: there was none, or it has no such thing
 	Failed    bool // a fault of the system or of the way to it: 5xx, reset, time-out
 	Throttled bool // the system asked for less: 429, 503 with Retry-After
 	Hints     Hints
@@ -240,27 +258,35 @@ func (g *Gate) leave(p *Pass, r Result) {
 	g.slots.give(g.limit())
 }
 
+// reason names what asks for a wait.
+func reason(r Result) string {
+	if r.Status == 0 {
+		return "no answer"
+	}
+	return strconv.Itoa(r.Status)
+}
+
 // obey turns hints into pauses: everybody waits until Retry-After and for a
 // quota that is used up; bulk reads stop while the reserve is left.
 func (g *Gate) obey(now time.Time, r Result) {
 	h := r.Hints
 	if r.Throttled {
-		g.pause(now.Add(h.RetryAfter), Bulk, Urgent)
+		g.pause(now.Add(h.RetryAfter), reason(r), Bulk, Urgent)
 	}
 	if !h.HasRemaining || h.Reset <= 0 {
 		return
 	}
 	if h.Remaining == 0 {
-		g.pause(now.Add(h.Reset), Bulk, Urgent)
+		g.pause(now.Add(h.Reset), "quota used up", Bulk, Urgent)
 	} else if h.Remaining <= g.o.Reserve {
-		g.pause(now.Add(h.Reset), Bulk)
+		g.pause(now.Add(h.Reset), "quota nearly used up", Bulk)
 	}
 }
 
-func (g *Gate) pause(until time.Time, classes ...Class) {
+func (g *Gate) pause(until time.Time, why string, classes ...Class) {
 	for _, c := range classes {
 		if until.After(g.paused[c]) {
-			g.paused[c] = until
+			g.paused[c], g.asked = until, why
 		}
 	}
 }
@@ -269,7 +295,7 @@ func (g *Gate) pause(until time.Time, classes ...Class) {
 func (g *Gate) Pause(until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pause(until, Bulk, Urgent)
+	g.pause(until, "pause", Bulk, Urgent)
 }
 
 // Hints reads the headers of an answer with the gate's clock and clamp.

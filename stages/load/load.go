@@ -40,7 +40,7 @@ type Request struct {
 	Target      Target
 	PerSecond   float64 // the system's quota: a batch is about two seconds of it
 	Concurrency int
-	Progress    func(Counts) // called after each batch; may be nil
+	Progress    func(done Counts, left int) // called after each batch, with how many changes are left; may be nil
 }
 
 // Counts are changes by what became of them.
@@ -200,7 +200,7 @@ func (l *loader) drain(ctx context.Context, queue []*change) error {
 			return err
 		}
 		if l.req.Progress != nil {
-			l.req.Progress(l.counts)
+			l.req.Progress(l.counts, len(ready)+len(queue))
 		}
 		if done, err = l.sendAll(ctx, ready); err != nil {
 			return err

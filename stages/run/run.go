@@ -59,6 +59,11 @@ type Event struct {
 	Entity string
 	Text   string
 	Done   bool
+	Rows   int64 // that were read or sent so far
+	Total  int64 // of them; 0: nobody knows
+
+	System string // that is waited for, with Text saying why and Until how long; Stage and Stream are zero then
+	Until  time.Time
 }
 
 // Options choose what a run does.

@@ -44,12 +44,13 @@ func (r *runner) extract(ctx context.Context) error {
 	var mu sync.Mutex
 	return r.each(ctx, func(ctx context.Context, e config.Entity, s config.Stream) error {
 		id := pipeline.StreamID{Entity: e.Name, System: s.System}
+		r.notice(Event{Stage: Extract, Stream: id, Text: "nothing read yet"})
 		deps := extract.Deps{Lake: r.Lake, Tenure: r.tenure, Engine: r.Engine, Writer: r.writer, Now: r.Now, Log: r.Log}
 		result, err := extract.Run(ctx, deps, extract.Request{Run: r.o.ID, RunAt: r.result.RunAt, Mode: r.o.Mode,
 			Entity: e, Stream: s, Fingerprint: r.Project.StreamFingerprint(e.Name, s.System), Every: r.Project.Checkpoint,
 			Concurrency: r.system(s.System).Limits.Concurrency, Source: r.Sources[id],
 			Progress: func(c replica.Counts) {
-				r.notice(Event{Stage: Extract, Stream: id, Text: fmt.Sprintf("%d read, %d new or changed", c.Read, c.Inserted+c.Updated)})
+				r.notice(Event{Stage: Extract, Stream: id, Rows: c.Read, Text: fmt.Sprintf("%d read, %d new or changed", c.Read, c.Inserted+c.Updated)})
 			}})
 		mu.Lock()
 		r.result.Extracted = append(r.result.Extracted, result)
@@ -81,12 +82,13 @@ func (r *runner) write(ctx context.Context, stage Stage, do func(context.Context
 		if s.Write == nil || target == nil {
 			return nil
 		}
+		r.notice(Event{Stage: stage, Stream: id, Text: "nothing sent yet"})
 		limits := r.system(s.System).Limits
 		deps := load.Deps{Lake: r.Lake, Tenure: r.tenure, Engine: r.Engine, Writer: r.writer, Now: r.Now, Log: r.Log, Fence: r.lease.Check}
 		result, err := do(ctx, deps, load.Request{Run: r.o.ID, RunAt: r.result.RunAt, Entity: e, Stream: s, Target: target,
 			PerSecond: limits.RequestsPerSecond, Concurrency: limits.Concurrency,
-			Progress: func(c load.Counts) {
-				r.notice(Event{Stage: stage, Stream: id, Text: fmt.Sprintf("%d sent, %d applied", c.Sent, c.Applied)})
+			Progress: func(c load.Counts, left int) {
+				r.notice(Event{Stage: stage, Stream: id, Rows: c.Sent, Total: c.Sent + int64(left), Text: fmt.Sprintf("%d sent, %d applied", c.Sent, c.Applied)})
 			}})
 		mu.Lock()
 		*into = append(*into, result)

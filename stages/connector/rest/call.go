@@ -110,7 +110,7 @@ func (s *Stream) noAnswer(c call, err error) pace.Attempt {
 
 // judge says what an answer means by its status and its form.
 func (s *Stream) judge(c call, r *reply, cred credentials, hints pace.Hints) pace.Attempt {
-	a := pace.Attempt{Result: pace.Result{Hints: hints}}
+	a := pace.Attempt{Result: pace.Result{Status: r.status, Hints: hints}}
 	if r.status != http.StatusUnauthorized {
 		s.client.auth.accepted(cred)
 	} else if s.client.auth.refused(cred) {

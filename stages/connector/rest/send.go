@@ -45,7 +45,7 @@ func (s *Stream) Send(ctx context.Context, req pipeline.Request, op pipeline.Wri
 	body, broken := readBody(resp)
 	hints := s.gate.Hints(resp.Header)
 	throttled := resp.StatusCode == http.StatusTooManyRequests || hints.RetryAfter > 0
-	pass.Leave(pace.Result{Failed: resp.StatusCode >= 500, Throttled: throttled, Hints: hints})
+	pass.Leave(pace.Result{Status: resp.StatusCode, Failed: resp.StatusCode >= 500, Throttled: throttled, Hints: hints})
 	a.Status, a.RetryAfter = resp.StatusCode, hints.RetryAfter
 	if a.Status != http.StatusUnauthorized {
 		s.client.auth.accepted(cred)
