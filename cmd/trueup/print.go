@@ -58,10 +58,15 @@ func grid(w io.Writer, header []string, rows [][]string, figures ...int) {
 	}
 }
 
-// logger writes to standard error, without secrets.
+// logger writes to standard error, without secrets; as JSON where the answer is.
 func (c *cli) logger() *slog.Logger {
 	level := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.flags.logLevel]
-	return slog.New(observe.NewHandler(slog.NewTextHandler(beside{c}, &slog.HandlerOptions{Level: level}), c.secrets))
+	options := &slog.HandlerOptions{Level: level}
+	var lines slog.Handler = slog.NewTextHandler(beside{c}, options)
+	if c.json() {
+		lines = slog.NewJSONHandler(beside{c}, options)
+	}
+	return slog.New(observe.NewHandler(lines, c.secrets))
 }
 
 // count renders a number with thousands apart: 1,204.

@@ -65,11 +65,8 @@ type health struct {
 // healthz says that the process is up: always 200, since a restart would mend
 // nothing. It is degraded while the project file on disk is not in force.
 func (w *watch) healthz(rw http.ResponseWriter, _ *http.Request) {
-	w.mu.Lock()
-	trouble := w.trouble
-	w.mu.Unlock()
-	if trouble != "" {
-		answer(rw, http.StatusOK, health{"degraded", []string{"the project file on disk is not in force: " + trouble}})
+	if trouble := w.trouble.Load(); trouble != nil {
+		answer(rw, http.StatusOK, health{"degraded", []string{"the project file on disk is not in force: " + *trouble}})
 		return
 	}
 	answer(rw, http.StatusOK, health{Status: "ok"})

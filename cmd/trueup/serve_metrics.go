@@ -68,11 +68,8 @@ func truth(b bool) float64 {
 }
 
 func (e emitter) process(w *watch, store bool) {
-	w.mu.Lock()
-	valid := w.trouble == ""
-	w.mu.Unlock()
 	e.gauge("trueup_build_info", "The program that runs; always 1.", 1, "version", versions()["trueup"])
-	e.gauge("trueup_project_valid", "1 while the project file on disk is in force.", truth(valid))
+	e.gauge("trueup_project_valid", "1 while the project file on disk is in force.", truth(w.trouble.Load() == nil))
 	e.gauge("trueup_store_up", "1 if the store answered just now.", truth(store))
 	e.gauge("trueup_run_going", "1 while this process has a run on.", float64(w.going.Load()))
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/stages/run/schedule"
 )
 
@@ -243,7 +245,7 @@ func lookout(t *testing.T, r *rental, now func() time.Time) (*watch, *bytes.Buff
 	var log bytes.Buffer
 	c := newCLI(strings.NewReader(""), io.Discard, &log, func(name string) (string, bool) { v, ok := r.with()[name]; return v, ok })
 	c.flags = flags{project: filepath.Join(r.dir, "trueup.yaml"), output: "text", logLevel: "info"}
-	w := &watch{c: c, log: c.logger(), now: now}
+	w := newWatch(c, now)
 	if err := w.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -339,6 +341,57 @@ func TestReadyFollowsTheSchedulesAndTheStore(t *testing.T) {
 	h, code = ask(t, w, "/readyz")
 	if code != http.StatusServiceUnavailable || !strings.Contains(fmt.Sprint(h.Reasons), "the store does not answer") {
 		t.Errorf("%d %+v", code, h)
+	}
+}
+
+// Whether the process is up can be told while a store does not answer.
+func TestHealthAsksNoStore(t *testing.T) {
+	r := newRental(t, 67, 10)
+	r.schedules(t, hourly)
+	w, _ := lookout(t, r, time.Now)
+	w.looking <- struct{}{} // somebody waits for the store
+	if h, code := ask(t, w, "/healthz"); code != http.StatusOK || h.Status != "ok" {
+		t.Errorf("%d %+v", code, h)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.sight(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	<-w.looking
+}
+
+// A run of somebody else that is on is waited for: it is no failure, and no
+// attempt of ours.
+func TestServeWaitsForAnotherRun(t *testing.T) {
+	r := newRental(t, 68, 10)
+	r.edit(t, func(project string) string { return project + "\n" + hourly })
+	w, log := lookout(t, r, time.Now)
+	other, err := w.app.lake.Acquire(t.Context(), "another", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewing, stop := context.WithCancel(t.Context())
+	kept := make(chan error, 1)
+	go func() { kept <- other.Keep(renewing) }()
+	schedules, past, err := w.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	choice, _ := schedule.Next(schedule.Stands(schedules, past, time.Now()), time.Now())
+	if err := w.c.scheduled(t.Context(), w, choice); !errors.Is(err, lake.ErrLeaseHeld) {
+		t.Errorf("%v", err)
+	}
+	says(t, log.String(), "level=INFO msg=\"another run is on; waiting for it\"")
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Error(log)
+	}
+	stop()
+	if err := errors.Join(<-kept, other.Release(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if err := w.c.scheduled(t.Context(), w, choice); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/stages/review/story"
 	"github.com/trueup-data/trueup/stages/run"
 	"github.com/trueup-data/trueup/stages/run/schedule"
@@ -17,17 +17,35 @@ import (
 
 // watch is what serve knows while it is up: the project that is in force, and
 // what the lake says. It is safe for concurrent use: the endpoints look while a
-// run goes on.
+// run goes on. What is atomic can be told while a store does not answer.
 type watch struct {
-	c     *cli
-	log   *slog.Logger
-	now   func() time.Time
-	going atomic.Int64 // runs of this process that are on: 0 or 1
+	c       *cli
+	log     *slog.Logger
+	now     func() time.Time
+	going   atomic.Int64 // runs of this process that are on: 0 or 1
+	inForce atomic.Pointer[config.Project]
+	trouble atomic.Pointer[string] // why the project file on disk is not in force
+	seen    atomic.Pointer[sight]  // the last one; never nil
 
-	mu      sync.Mutex
+	looking chan struct{} // held by whoever looks at the lake, or changes app
 	app     *app
-	trouble string // why the project file on disk is not in force
-	seen    sight
+}
+
+// newWatch makes a watch that open has to open.
+func newWatch(c *cli, now func() time.Time) *watch {
+	w := &watch{c: c, log: c.logger(), now: now, looking: make(chan struct{}, 1)}
+	w.seen.Store(&sight{})
+	return w
+}
+
+// hold waits for its turn at the lake, no longer than ctx.
+func (w *watch) hold(ctx context.Context) (release func(), err error) {
+	select {
+	case w.looking <- struct{}{}:
+		return func() { <-w.looking }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("somebody else is still looking at the lake: %w", ctx.Err())
+	}
 }
 
 // sight is what the lake said at a commit.
@@ -45,14 +63,13 @@ func (w *watch) open(ctx context.Context) error {
 	a, err := w.c.openApp(ctx)
 	if err == nil {
 		w.app = a
+		w.inForce.Store(a.project)
 	}
 	return err
 }
 
-// Close ends what open and reload opened.
+// Close ends what open and reload opened; nobody may look any more.
 func (w *watch) Close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.app == nil {
 		return nil
 	}
@@ -60,16 +77,14 @@ func (w *watch) Close() error {
 }
 
 // project is the one that is in force.
-func (w *watch) project() *config.Project {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.app.project
-}
+func (w *watch) project() *config.Project { return w.inForce.Load() }
 
 // look is what the keeper asks for between runs: the schedules as the project
 // file has them now, and the past.
 func (w *watch) look(ctx context.Context) ([]config.Schedule, []schedule.Past, error) {
-	w.reload(ctx)
+	if err := w.reload(ctx); err != nil {
+		return nil, nil, err
+	}
 	s, err := w.sight(ctx)
 	return w.project().Schedules, s.past, err
 }
@@ -86,80 +101,95 @@ func (w *watch) still(ctx context.Context, name string) (bool, error) {
 }
 
 // reload takes the project file as it is now on disk. One that is not valid, or
-// whose store cannot be opened, changes nothing but what is told.
-func (w *watch) reload(ctx context.Context) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// whose store cannot be opened, changes nothing but what is told. It is an error
+// only if ctx ends first.
+func (w *watch) reload(ctx context.Context) error {
+	release, err := w.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	fresh, err := w.c.loadProject()
 	if err != nil {
 		w.refuse(err)
-		return
+		return nil
 	}
 	if fresh.Hash == w.app.project.Hash && slices.Equal(fresh.Secrets, w.app.project.Secrets) {
-		w.accept("the project file on disk is the one in force again")
-		return
+		if w.trouble.Swap(nil) != nil {
+			w.log.Info("the project file on disk is the one in force again")
+		}
+		return nil
 	}
 	a, err := w.c.openProject(ctx, fresh, w.log)
 	if err != nil {
 		w.refuse(err)
-		return
+		return ctx.Err()
 	}
 	old := w.app
-	w.app, w.seen = a, sight{}
-	w.accept("")
+	w.app = a
+	w.seen.Store(&sight{})
+	w.inForce.Store(fresh)
+	w.trouble.Store(nil)
 	w.log.Info("the project file has changed and is in force now", "schedules", len(fresh.Schedules))
 	if err := old.Close(); err != nil {
 		w.log.Warn("the old project could not be closed", "error", err)
 	}
+	return nil
 }
 
 // refuse says once why what is on disk is not in force.
 func (w *watch) refuse(err error) {
 	text := w.c.secrets.Text(explained(err))
-	if text == w.trouble {
+	if before := w.trouble.Swap(&text); before != nil && *before == text {
 		return
 	}
-	w.trouble = text
 	w.log.Error("the project file on disk cannot be used; the one from before stays in force", "error", text, "help", "trueup validate")
 }
 
-// accept ends the trouble.
-func (w *watch) accept(text string) {
-	if w.trouble != "" && text != "" {
-		w.log.Info(text)
-	}
-	w.trouble = ""
-}
-
-// sight reads the lake, unless it has not moved since the last look.
+// sight reads the lake, unless it has not moved since the last look. With an
+// error it is what was seen last.
 func (w *watch) sight(ctx context.Context) (sight, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	release, err := w.hold(ctx)
+	if err != nil {
+		return *w.seen.Load(), err
+	}
+	defer release()
+	last := w.seen.Load()
 	head, err := w.app.lake.Head(ctx)
 	if err != nil {
-		return w.seen, err
+		return *last, err
 	}
 	holder, _, err := w.app.lake.Holder(ctx)
 	if err != nil {
-		return w.seen, err
+		return *last, err
 	}
-	if seq := head.Commit().Seq; seq == w.seen.commit && holder == w.seen.holder {
-		return w.seen, nil
+	if head.Commit().Seq == last.commit && holder == last.holder {
+		return *last, nil
 	}
 	session, err := w.app.engine.Session(ctx, head)
 	if err != nil {
-		return w.seen, err
+		return *last, err
 	}
 	defer session.Close()
 	s := sight{commit: head.Commit().Seq, holder: holder}
-	var errs [4]error
-	s.past, errs[0] = run.History(ctx, session, holder)
-	s.status, errs[1] = story.ReadStatus(ctx, session, w.app.project)
-	s.figures, errs[2] = story.Figures(ctx, session)
-	s.ended, errs[3] = story.EndedRuns(ctx, session)
-	if err := errors.Join(errs[:]...); err != nil {
-		return w.seen, err
+	if err := s.read(ctx, session, w.app.project); err != nil {
+		return *last, err
 	}
-	w.seen = s
+	w.seen.Store(&s)
 	return s, nil
+}
+
+// read fills a sight from a session over its commit.
+func (s *sight) read(ctx context.Context, session *duck.Session, project *config.Project) (err error) {
+	if s.past, err = run.History(ctx, session, s.holder); err != nil {
+		return err
+	}
+	if s.status, err = story.ReadStatus(ctx, session, project); err != nil {
+		return err
+	}
+	if s.figures, err = story.Figures(ctx, session); err != nil {
+		return err
+	}
+	s.ended, err = story.EndedRuns(ctx, session)
+	return err
 }

@@ -32,7 +32,7 @@ func (c *cli) serveCommand() *cobra.Command {
 // serve keeps the schedules until ctx ends. It is an error only if it could not
 // begin, or a run was interrupted.
 func (c *cli) serve(ctx context.Context, listen string) (err error) {
-	w := &watch{c: c, log: c.logger(), now: time.Now}
+	w := newWatch(c, time.Now)
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if err := w.open(ctx); err != nil {
 		return err
