@@ -41,7 +41,14 @@ func (c *cli) printRun(project *config.Project, r run.Result, stages []run.Stage
 	}
 	c.say("done in %s; something needs a person:", took)
 	for _, n := range needs {
-		c.say("attention: %s\nhelp: %s", n.What, n.Help)
+		c.say("%s %s", c.paint(yellow, "attention:"), n.What)
+		if n.Why != nil {
+			c.say("why: %s", c.secrets.Text(why(n.Why)))
+		}
+		c.say("help: %s", n.Help)
+		if n.Code != "" {
+			c.say("code: %s", codeHelp(n.Code))
+		}
 	}
 	c.say("note: everything that was read or sent is stored; nothing goes to a record whose state is not known")
 }
@@ -149,6 +156,8 @@ func (c *cli) printLoad(what string, width int, x load.Result) {
 type need struct {
 	What string `json:"what"`
 	Help string `json:"help"`
+	Code string `json:"code,omitempty"`
+	Why  error  `json:"-"` // what the outside did
 }
 
 // needsOf lists why a run ends with exit code 3, the way on with each.
@@ -156,27 +165,27 @@ func needsOf(r run.Result) []need {
 	var out []need
 	for _, x := range r.Extracted {
 		if x.State != extract.Complete {
-			out = append(out, need{fmt.Sprintf("%s was not read to its end (%s)", x.Stream, x.State), "trueup doctor, then trueup run"})
+			out = append(out, need{fmt.Sprintf("%s was not read to its end (%s)", x.Stream, x.State), "trueup doctor, then trueup run", cmp.Or(fault.CodeOf(x.Err), fault.CodePartial), x.Err})
 		}
 	}
 	for _, x := range r.Reconciled {
 		switch {
 		case x.Waiting > 0 && x.Plan != "":
 			out = append(out, need{fmt.Sprintf("%s of %s wait for a person", plural(x.Waiting, "change", "changes"), x.Entity),
-				fmt.Sprintf("trueup plan, then: trueup approve %s   or   trueup reject %s", x.Plan, x.Plan)})
+				fmt.Sprintf("trueup plan, then: trueup approve %s   or   trueup reject %s", x.Plan, x.Plan), fault.CodePlanWaiting, nil})
 		case x.Waiting > 0:
 			out = append(out, need{fmt.Sprintf("%s of %s are held", plural(x.Waiting, "change", "changes"), x.Entity),
-				"trueup changes --state held, then: trueup approve CHANGE   or   trueup reject CHANGE"})
+				"trueup changes --state held, then: trueup approve CHANGE   or   trueup reject CHANGE", fault.CodeChangeHeld, nil})
 		}
 		if x.Findings > 0 {
-			out = append(out, need{fmt.Sprintf("%s of severity high in %s", plural(x.Findings, "finding", "findings"), x.Entity), "trueup status"})
+			out = append(out, need{fmt.Sprintf("%s of severity high in %s", plural(x.Findings, "finding", "findings"), x.Entity), "trueup status", fault.CodeFindingHigh, nil})
 		}
 	}
 	for _, x := range append(slices.Clone(r.Settled), r.Loaded...) {
 		out = append(out, loadNeeds(x)...)
 	}
 	if len(out) == 0 && r.Attention() {
-		out = append(out, need{"something is not finished", "trueup status"})
+		out = append(out, need{What: "something is not finished", Help: "trueup status"})
 	}
 	return out
 }
@@ -187,19 +196,20 @@ func loadNeeds(x load.Result) []need {
 	for _, f := range []struct {
 		n          int64
 		what, help string
+		code       string
 	}{
-		{n.Held, "held: nothing tells whether they were done", "trueup changes --state " + tables.ChangeHeld},
-		{n.Rejected, "refused by the system", "trueup changes --state " + tables.ChangeFailed},
-		{n.NotKept + n.Partly, "answered as done, and not kept as sent", "trueup changes --system " + x.Stream.System},
-		{n.InDoubt, "in doubt: the next run reads back", "trueup run"},
-		{n.Waiting, "put off, since the system was busy or away", "trueup run"},
+		{n.Held, "held: nothing tells whether they were done", "trueup changes --state " + tables.ChangeHeld, fault.CodeChangeHeld},
+		{n.Rejected, "refused by the system", "trueup changes --state " + tables.ChangeFailed, fault.CodeWriteRefused},
+		{n.NotKept + n.Partly, "answered as done, and not kept as sent", "trueup changes --system " + x.Stream.System, fault.CodeNotKept},
+		{n.InDoubt, "in doubt: the next run reads back", "trueup run", fault.CodeInDoubt},
+		{n.Waiting, "put off, since the system was busy or away", "trueup run", fault.CodePutOff},
 	} {
 		if f.n > 0 {
-			out = append(out, need{fmt.Sprintf("%s of %s %s", plural(f.n, "change", "changes"), x.Stream, f.what), f.help})
+			out = append(out, need{fmt.Sprintf("%s of %s %s", plural(f.n, "change", "changes"), x.Stream, f.what), f.help, f.code, x.Err})
 		}
 	}
 	if len(out) == 0 && x.Err != nil {
-		out = append(out, need{x.Stream.String() + " did not take what was sent", "trueup doctor, then trueup run"})
+		out = append(out, need{x.Stream.String() + " did not take what was sent", "trueup doctor, then trueup run", cmp.Or(fault.CodeOf(x.Err), fault.CodePutOff), x.Err})
 	}
 	return out
 }

@@ -79,7 +79,7 @@ func mistake(ctx context.Context, b *bundle, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fault.New(fault.Canceled, "query", fmt.Errorf("it took longer than %s", b.Timeout)).WithHelp("narrow it, or raise --timeout")
+		return fault.New(fault.Canceled, "query", fmt.Errorf("it took longer than %s", b.Timeout)).WithCode(fault.CodeQueryTime).WithHelp("narrow it, or raise --timeout")
 	case slices.Contains([]string{duck.CodeMemory, duck.CodeFile, duck.CodeBroken}, fault.CodeOf(err)):
 		return err
 	case fault.HelpOf(err) != "":
@@ -88,7 +88,7 @@ func mistake(ctx context.Context, b *bundle, err error) error {
 	if strings.HasSuffix(err.Error(), "at end of input") { // the only place that DuckDB does not point to
 		lines := strings.Split(strings.TrimSpace(b.Statement), "\n")
 		last := lines[len(lines)-1]
-		err = fmt.Errorf("%s\n  %s\n  %s^", explained(&usageError{err: err}), last, strings.Repeat(" ", len([]rune(last))))
+		err = fault.New(fault.Permanent, "", fmt.Errorf("%s\n  %s\n  %s^", explained(&usageError{err: err}), last, strings.Repeat(" ", len([]rune(last))))).WithCode(fault.CodeStatement)
 	}
 	return &usageError{err: err, help: help}
 }

@@ -79,6 +79,9 @@ func (c *cli) printFailure(f failure) {
 	if f.Note != "" {
 		fmt.Fprintf(c.err, "note: %s\n", f.Note)
 	}
+	if f.Code != "" && f.Code != fault.CodeUsage { // of a slip of the pen there is no more to say
+		fmt.Fprintf(c.err, "code: %s\n", codeHelp(f.Code))
+	}
 }
 
 // failureOf is what an error says to people and programs, without secrets.
@@ -87,7 +90,7 @@ func (c *cli) failureOf(ctx context.Context, err error) failure {
 	if errors.As(err, &child) {
 		return child.failure
 	}
-	f := failure{Error: c.secrets.Text(explained(err)), Code: fault.CodeOf(err), ExitCode: exitCode(ctx, err)}
+	f := failure{Error: c.secrets.Text(explained(err)), Code: codeOf(err), ExitCode: exitCode(ctx, err)}
 	f.Help, f.Note = advice(err)
 	f.Help, f.Note = c.secrets.Text(f.Help), c.secrets.Text(f.Note)
 	var problems config.Problems
@@ -106,6 +109,24 @@ func (c *cli) problemOf(p *fault.Error) problem {
 	}
 	return problem{File: p.Where.File, Line: p.Where.Line, Column: p.Where.Column, What: c.secrets.Text(what), Help: c.secrets.Text(p.Help)}
 }
+
+// codeOf is the code of an error, from the closed list.
+func codeOf(err error) string {
+	var usage *usageError
+	var project *projectError
+	switch code := fault.CodeOf(err); {
+	case code != "":
+		return code
+	case errors.As(err, &usage):
+		return fault.CodeUsage
+	case errors.As(err, &project):
+		return fault.CodeProjectFile
+	}
+	return ""
+}
+
+// codeHelp names a code and says how to learn what it means.
+func codeHelp(code string) string { return code + " (trueup explain " + code + ")" }
 
 func exitCode(ctx context.Context, err error) int {
 	var usage *usageError

@@ -82,7 +82,7 @@ func (x *examination) end() error {
 		return nil
 	}
 	return fault.New(fault.Permanent, "doctor", fmt.Errorf("%d of %s failed", failed, plural(int64(len(x.checks)), "check", "checks"))).
-		WithHelp("do what the failed checks say, then: trueup doctor").WithNote("nothing was changed")
+		WithCode(fault.CodeChecksFailed).WithHelp("do what the failed checks say, then: trueup doctor").WithNote("nothing was changed")
 }
 
 // doDoctor tries one thing after the other and says what each gave.

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
 
@@ -70,8 +72,11 @@ func (c *cli) runsCommand() *cobra.Command {
 }
 
 func (c *cli) explainCommand() *cobra.Command {
-	return &cobra.Command{Use: "explain ENTITY KEY", Short: "Show where one record stands in every system, and tell its story", Args: argumentsNamed("an entity", "a key"),
+	return &cobra.Command{Use: "explain ENTITY KEY | CODE", Short: "Show where one record stands in every system, and tell its story; or say what an error code means", Args: recordOrCode,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return c.explainCode(args[0])
+			}
 			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ uint64) error {
 				if err := entityNamed(a.project, args[0]); err != nil {
 					return err
@@ -90,6 +95,37 @@ func (c *cli) explainCommand() *cobra.Command {
 				return nil
 			})
 		}}
+}
+
+// recordOrCode is for explain.
+func recordOrCode(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return argumentsNamed("an entity", "a key")(cmd, args)
+	}
+	if _, known := fault.CodeNamed(args[0]); known {
+		return nil
+	}
+	var names []string
+	for _, code := range fault.Codes() {
+		names = append(names, code.Name)
+	}
+	e := &usageError{err: fmt.Errorf("%s needs an entity and a key, or a code; %q is no code", cmd.CommandPath(), args[0]), help: "trueup explain ENTITY KEY; docs/errors.md lists the codes"}
+	if near := config.Nearest(args[0], names); near != "" {
+		e.help = "trueup explain " + near + ", or trueup explain ENTITY KEY"
+	}
+	return e
+}
+
+// explainCode says what an error code means.
+func (c *cli) explainCode(name string) error {
+	code, _ := fault.CodeNamed(name) // the arguments were checked
+	if c.json() {
+		return c.printJSON(code)
+	}
+	c.say("%s: %s\n", c.paint(bold, code.Name), code.Title)
+	c.say("%s\n", code.Meaning)
+	c.say("note: %s\nhelp: %s", code.Safe, code.Do)
+	return nil
 }
 
 // unknownKey says which keys look like one that is not there.

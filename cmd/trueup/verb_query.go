@@ -168,12 +168,12 @@ func child(ctx context.Context, b bundle, out io.Writer) error {
 // relay passes on what the process that ran a query reported as its last line.
 func relay(ctx context.Context, stderr []byte, err error) error {
 	if ctx.Err() != nil {
-		return fault.New(fault.Canceled, "query", errors.New("interrupted")).WithNote("a query changes nothing")
+		return fault.New(fault.Canceled, "query", errors.New("interrupted")).WithCode(fault.CodeQueryTime).WithNote("a query changes nothing")
 	}
 	lines := bytes.Split(bytes.TrimSpace(stderr), []byte("\n"))
 	var e relayed
 	if json.Unmarshal(lines[len(lines)-1], &e.failure) != nil || e.failure.Error == "" {
-		return fault.New(fault.Permanent, "query", fmt.Errorf("its process ended: %w: %s", err, bytes.TrimSpace(stderr))).
+		return fault.New(fault.Permanent, "query", fmt.Errorf("its process ended: %w: %s", err, bytes.TrimSpace(stderr))).WithCode(fault.CodeQueryTime).
 			WithHelp("narrow it: a process that ends like this had too little memory, or DuckDB failed").WithNote("a query changes nothing")
 	}
 	e.failure.Error = "query: " + e.failure.Error

@@ -179,7 +179,7 @@ func (c *cli) stopped(ctx context.Context, project *config.Project, r run.Result
 	}
 	e := fault.New(fault.KindOf(err), "run "+string(r.Run), err).WithCode(fault.CodeOf(err))
 	if ctx.Err() != nil {
-		e = fault.New(fault.Canceled, "run "+string(r.Run), errors.New("interrupted after a checkpoint"))
+		e = fault.New(fault.Canceled, "run "+string(r.Run), errors.New("interrupted after a checkpoint")).WithCode(fault.CodeInterrupted)
 	}
 	return e.WithHelp(cmp.Or(fault.HelpOf(err), "trueup run")).
 		WithNote("what was read, decided or sent up to here is stored; the next run goes on from there, and sends nothing twice")

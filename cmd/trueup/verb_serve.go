@@ -106,7 +106,7 @@ func (c *cli) untold(ctx context.Context, log *slog.Logger, r run.Result, err er
 		return nil // it had not begun
 	case ctx.Err() != nil:
 		log.Warn("run interrupted after a checkpoint; the next one goes on from there")
-		return fault.New(fault.Canceled, "run "+string(r.Run), errors.New("interrupted after a checkpoint")).WithHelp("trueup serve").
+		return fault.New(fault.Canceled, "run "+string(r.Run), errors.New("interrupted after a checkpoint")).WithCode(fault.CodeInterrupted).WithHelp("trueup serve").
 			WithNote("what was read, decided or sent up to here is stored; the next run goes on from there, and sends nothing twice")
 	case errors.Is(err, lake.ErrLeaseHeld):
 		log.Info("another run is on; waiting for it")

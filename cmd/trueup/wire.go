@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (c *cli) storeOf(ctx context.Context, project *config.Project, log *slog.Lo
 // storeTrouble says of a store that cannot be used what every verb may say then:
 // it is the first thing that is opened.
 func storeTrouble(what string, err error) error {
-	e := fault.New(fault.KindOf(err), what, err).WithHelp(fault.HelpOf(err)).WithNote(fault.NoteOf(err)).WithCode(fault.CodeOf(err))
+	e := fault.New(fault.KindOf(err), what, err).WithHelp(fault.HelpOf(err)).WithNote(fault.NoteOf(err)).WithCode(cmp.Or(fault.CodeOf(err), fault.CodeStoreFailed))
 	if e.Help == "" {
 		e.Help = "see whether the store is up and its URL right: trueup doctor"
 	}

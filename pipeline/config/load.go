@@ -45,14 +45,14 @@ func projectFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Permanent, Op: "open the project file", Where: fault.Place{File: path}, Err: err,
-			Help: "trueup init writes one; --project names another", Code: "no_project_file"}
+			Help: "trueup init writes one; --project names another", Code: fault.CodeNoProjectFile}
 	}
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, &fault.Error{Kind: fault.Permanent, Op: "open the project folder", Where: fault.Place{File: path}, Err: err, Code: "no_project_file"}
+		return nil, &fault.Error{Kind: fault.Permanent, Op: "open the project folder", Where: fault.Place{File: path}, Err: err, Code: fault.CodeNoProjectFile}
 	}
 	var files []string
 	for _, e := range entries {
@@ -65,7 +65,7 @@ func projectFiles(path string) ([]string, error) {
 	}
 	if len(files) == 0 {
 		return nil, &fault.Error{Kind: fault.Permanent, Op: "open the project folder", Where: fault.Place{File: path},
-			Err: fmt.Errorf("no .yaml file in it"), Help: "trueup init writes one", Code: "no_project_file"}
+			Err: fmt.Errorf("no .yaml file in it"), Help: "trueup init writes one", Code: fault.CodeNoProjectFile}
 	}
 	return files, nil
 }

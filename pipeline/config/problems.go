@@ -59,7 +59,7 @@ func Problem(at Position, what, why, help string) *fault.Error {
 		Op:    what,
 		Where: fault.Place{File: at.File, Line: at.Line, Column: at.Column},
 		Help:  help,
-		Code:  "project_file",
+		Code:  fault.CodeProjectFile,
 	}
 	if why != "" {
 		e.Err = errors.New(why)

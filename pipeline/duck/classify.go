@@ -13,12 +13,12 @@ import (
 
 // The codes of DuckDB's errors: what a caller may branch on beside the kind.
 const (
-	CodeStatement = "statement" // the SQL is wrong: syntax, names, types
-	CodeValue     = "value"     // a value does not fit its type, divides by zero, is out of range
-	CodeMemory    = "memory"    // the memory limit, or the disk that takes what does not fit
-	CodeFile      = "file"      // a file cannot be read or written
-	CodeRefused   = "refused"   // the session may not do that
-	CodeBroken    = "broken"    // DuckDB itself failed; the engine must be opened again
+	CodeStatement = fault.CodeStatement // the SQL is wrong: syntax, names, types
+	CodeValue     = fault.CodeValue     // a value does not fit its type, divides by zero, is out of range
+	CodeMemory    = fault.CodeMemory    // the memory limit, or the disk that takes what does not fit
+	CodeFile      = fault.CodeFile      // a file cannot be read or written
+	CodeRefused   = fault.CodeRefused   // the session may not do that
+	CodeBroken    = fault.CodeBroken    // DuckDB itself failed; the engine must be opened again
 )
 
 // classify gives an error of DuckDB its kind. Nothing has an unknown outcome: a

@@ -59,16 +59,31 @@ func kindOf(err error) fault.Kind {
 	return fault.KindOf(err)
 }
 
+// codeOf is what each error is called in the list of codes; "" for other errors.
+func codeOf(err error) string {
+	for _, c := range []struct {
+		err  error
+		code string
+	}{{ErrFenced, fault.CodeFenced}, {ErrMoved, fault.CodeCommitMoved}, {ErrUnknown, fault.CodeCommitUnknown}, {ErrLeaseHeld, fault.CodeLeaseHeld},
+		{ErrLeaseLost, fault.CodeLeaseLost}, {ErrPinLost, fault.CodePinLost}, {ErrNoLake, fault.CodeNoLake}, {ErrGone, fault.CodeCommitGone},
+		{ErrDamaged, fault.CodeLakeDamaged}} {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return fault.CodeOf(err)
+}
+
 // failure places err: what was done and to which object.
 func failure(op, object string, err error) *fault.Error {
-	e := fault.New(kindOf(err), op, err).WithWhere(fault.Place{Object: object})
+	e := fault.New(kindOf(err), op, err).WithWhere(fault.Place{Object: object}).WithCode(codeOf(err))
 	switch {
 	case errors.Is(err, ErrNoLake):
 		return e.WithHelp("trueup init")
 	case errors.Is(err, ErrDamaged):
 		return e.WithHelp("trueup doctor").WithNote("nothing was changed")
 	case errors.Is(err, ErrLeaseHeld):
-		return e.WithHelp("trueup status").WithNote("nothing was changed").WithCode("lease_held")
+		return e.WithHelp("trueup status").WithNote("nothing was changed")
 	}
 	return e
 }

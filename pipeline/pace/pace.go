@@ -171,7 +171,7 @@ func (g *Gate) admit(c Class) (*Pass, error) {
 func (g *Gate) wait(why string, again time.Duration) error {
 	return &fault.Error{
 		Kind: fault.Transient, Op: "request to " + g.o.System + " not sent",
-		Where: fault.Place{System: g.o.System}, Err: waitError(why), RetryAfter: again,
+		Where: fault.Place{System: g.o.System}, Err: waitError(why), RetryAfter: again, Code: fault.CodeCircuitOpen,
 		Help: "run again after " + again.Round(time.Second).String(),
 		Note: "nothing was sent; what is stored stays, and the next run goes on from there",
 	}

@@ -237,7 +237,7 @@ func (p *probe) refuse(format string, args ...any) error {
 		Op:    "probe the store",
 		Where: fault.Place{Object: p.store.URL()},
 		Err:   fmt.Errorf(format, args...),
-		Code:  "store_refused",
+		Code:  fault.CodeStoreRefused,
 		Note:  "Nothing but the probe's own objects was written. On such a store two runs could both believe that they committed.",
 		Help: "use a store with atomic conditional writes (If-None-Match, If-Match): Amazon S3, a current MinIO or VersityGW, " +
 			"or file:// on a local disk; a proxy in between must pass these headers on and repeat nothing",

@@ -16,6 +16,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/delta"
 	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/observe"
 	"github.com/trueup-data/trueup/pipeline/tables"
@@ -213,7 +214,8 @@ func (r *runner) begin(ctx context.Context) error {
 	}
 	if before := head.Commit().RunAt; at.Before(before) {
 		if !r.o.RunAt.IsZero() {
-			return fmt.Errorf("--run-at %s is before the last run's %s: the clock of a project never goes backwards", at.Format(time.RFC3339), before.Format(time.RFC3339))
+			why := fmt.Errorf("--run-at %s is before the last run's %s: the clock of a project never goes backwards", at.Format(time.RFC3339), before.Format(time.RFC3339))
+			return fault.New(fault.Permanent, "begin", why).WithCode(fault.CodeClockBackwards).WithHelp("leave --run-at away, or see: trueup runs").WithNote("nothing was read or sent")
 		}
 		at = before
 	}

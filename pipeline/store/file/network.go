@@ -36,7 +36,7 @@ func refuseNetwork(root string, networkOf func(string) (string, error)) error {
 		Op:    "open store",
 		Where: fault.Place{Object: "file://" + filepath.ToSlash(root)},
 		Err:   fmt.Errorf("it is on a network file system (%s), where locks and links do not keep two runs apart", name),
-		Code:  "store_refused",
+		Code:  fault.CodeStoreRefused,
 		Note:  "Nothing was written.",
 		Help:  "keep the store on a local disk, or use s3://bucket/prefix",
 	}

@@ -92,7 +92,7 @@ func folder(rest, base string) (string, error) {
 
 func badURL(err error) error {
 	return &fault.Error{
-		Kind: fault.Permanent, Op: "read the URL of the store", Err: err, Code: "bad_store_url",
+		Kind: fault.Permanent, Op: "read the URL of the store", Err: err, Code: fault.CodeBadStoreURL,
 		Help: "write file://folder, file:///absolute/folder or s3://bucket/prefix",
 	}
 }

@@ -57,7 +57,7 @@ func ParseURL(text string) (Location, error) {
 
 func badURL(err error) error {
 	return &fault.Error{
-		Kind: fault.Permanent, Op: "read the URL of the store", Err: err, Code: "bad_store_url",
+		Kind: fault.Permanent, Op: "read the URL of the store", Err: err, Code: fault.CodeBadStoreURL,
 		Help: "write s3://bucket/prefix?endpoint=https://host&path_style=true&region=name&profile=name; " +
 			"credentials come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or from the profile",
 	}

@@ -149,12 +149,12 @@ func (c *Client) Close() {
 // will refuse it again.
 func (c *Client) connectError(err error) error {
 	place := fault.Place{System: c.name, Object: fmt.Sprintf("%s:%d/%s", c.config.Host, c.config.Port, c.config.Database)}
-	e := fault.New(fault.Transient, "connect", c.clean(err)).WithWhere(place)
+	e := fault.New(fault.Transient, "connect", c.clean(err)).WithWhere(place).WithCode(fault.CodeUnreachable)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		e.Kind = kindOf(refused)
 		if e.Kind == fault.Permanent {
-			e.Help = "check the dsn of systems." + c.name
+			e.Code, e.Help = fault.CodeAccessRefused, "check the dsn of systems."+c.name
 		}
 	}
 	if errors.Is(err, context.Canceled) {

@@ -80,14 +80,17 @@ func (s *Stream) failed(ctx context.Context, op string, err error) error {
 	if err == nil || errors.As(err, &own) {
 		return err
 	}
-	e := fault.New(fault.Transient, op, s.client.clean(err)).WithWhere(s.place())
+	e := fault.New(fault.Transient, op, s.client.clean(err)).WithWhere(s.place()).WithCode(fault.CodeUnreachable)
 	var answer *pgconn.PgError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		e.Kind = fault.Canceled
 	case errors.As(err, &answer):
 		e.Kind, e.Err = kindOf(answer), errors.New(s.client.redact.Text(evidence(answer)))
-		e.Help = helpFor(answer)
+		e.Code, e.Help = fault.CodeSystemFailed, helpFor(answer)
+		if answer.Code == insufficientRights {
+			e.Code = fault.CodeAccessRefused
+		}
 	}
 	return e
 }
