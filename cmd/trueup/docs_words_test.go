@@ -48,7 +48,7 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	code    = regexp.MustCompile("(?ms)^```.*?^```|(?m)^    .*$|`[^`\n]+`")
 	fenced  = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
-	command = regexp.MustCompile(`(?m)(?:^|[\s"` + "`" + `/])trueup ([a-z][a-z-]*)([^\n&|` + "`" + `]*)`)
+	command = regexp.MustCompile(`(?m)(?:^|[\s"` + "`" + `/])trueup ([a-z][a-z-]*)([^\n&|#` + "`" + `]*)`)
 	option  = regexp.MustCompile(`--([a-z][a-z-]*)`)
 )
 
