@@ -47,13 +47,19 @@ func (g *guardsPart) FromNode(n Node) error {
 	var problems Problems
 	problems.take(n.At(), err)
 	positive(&problems, n, "window", float64(out.Window))
-	for _, key := range []string{"max_deletes", "max_changes"} {
-		limit := limitPart{}
-		if err := n.Get(key).Decode(&limit); err == nil && (limit.Percent < 0 || limit.Percent > 100) {
-			problems = append(problems, wrongShape(n.Get(key).Get("percent").n, "between 0 and 100"))
-		}
+	for _, limit := range []Node{n.Get("max_deletes"), n.Get("max_changes"), n.Get("max_creates"),
+		n.Get("input").Get("max_deletes"), n.Get("input").Get("max_changes"), n.Get("input").Get("max_nulls")} {
+		problems.percent(limit)
 	}
 	return problems.Err()
+}
+
+// percent refuses a share that is none.
+func (p *Problems) percent(n Node) {
+	limit := limitPart{}
+	if err := n.Decode(&limit); n.Kind() != KindNone && err == nil && (limit.Percent < 0 || limit.Percent > 100) {
+		*p = append(*p, wrongShape(n.Get("percent").n, "between 0 and 100"))
+	}
 }
 
 func guards(g *guardsPart) Guards {
@@ -61,7 +67,23 @@ func guards(g *guardsPart) Guards {
 		all := defaultGuards()
 		g = &all
 	}
-	return Guards{MaxDeletes: Limit(g.MaxDeletes), MaxChanges: Limit(g.MaxChanges), Window: g.Window}
+	in := g.Input
+	if in == nil {
+		in = &inputPart{}
+	}
+	out := Guards{MaxDeletes: Limit(g.MaxDeletes), MaxChanges: Limit(g.MaxChanges), Window: g.Window}
+	out.MaxCreates = out.MaxChanges.unless(g.MaxCreates)
+	out.Input = InputGuards{MaxDeletes: out.MaxDeletes.unless(in.MaxDeletes), MaxChanges: out.MaxChanges.unless(in.MaxChanges)}
+	out.Input.MaxNulls = out.Input.MaxChanges.unless(in.MaxNulls)
+	return out
+}
+
+// unless is the limit, or another one that was written.
+func (l Limit) unless(other *limitPart) Limit {
+	if other != nil {
+		return Limit(*other)
+	}
+	return l
 }
 
 // FromNode fills in the defaults of what is not there.

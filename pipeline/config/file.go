@@ -265,9 +265,16 @@ type deletesRule struct {
 
 type guardsPart struct {
 	MaxDeletes limitPart     `yaml:"max_deletes" help:"per system; default 1 percent, at least 5"`
-	MaxChanges limitPart     `yaml:"max_changes" help:"per system; default 20 percent, at least 50"`
+	MaxChanges limitPart     `yaml:"max_changes" help:"updates, per system; default 20 percent, at least 50"`
+	MaxCreates *limitPart    `yaml:"max_creates" help:"per system; default as max_changes"`
 	Window     time.Duration `yaml:"window" help:"the time over which they count besides the run; default 24h"`
-	Input      Node          `yaml:"input" unbuilt:"guards stop what is sent, not what is read"`
+	Input      *inputPart    `yaml:"input" help:"what a stream may say at once before it is quarantined; default as max_deletes and max_changes"`
+}
+
+type inputPart struct {
+	MaxDeletes *limitPart `yaml:"max_deletes" help:"records that are gone, or whose version went back; default as guards.max_deletes"`
+	MaxChanges *limitPart `yaml:"max_changes" help:"records with news; default as guards.max_changes"`
+	MaxNulls   *limitPart `yaml:"max_nulls" help:"records with a field that was cleared, in one run; default as max_changes"`
 }
 
 type limitPart struct {

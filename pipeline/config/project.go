@@ -161,11 +161,21 @@ type DeleteRule struct {
 	Recreate      string   // hold (default), create
 }
 
-// Guards stop kinds of changes that are too many.
+// Guards stop what is too much at once: kinds of changes of a system, and a
+// stream that says too much that is new.
 type Guards struct {
 	MaxDeletes Limit
-	MaxChanges Limit
+	MaxChanges Limit         // of updates
+	MaxCreates Limit         // default: MaxChanges
+	Input      InputGuards   // default: MaxDeletes and MaxChanges
 	Window     time.Duration // default 24h
+}
+
+// InputGuards put a stream into quarantine.
+type InputGuards struct {
+	MaxDeletes Limit // records that are gone, and records whose version went back
+	MaxChanges Limit // records with news
+	MaxNulls   Limit // records with a field that was cleared; default: MaxChanges
 }
 
 // Limit trips above the larger of the two.

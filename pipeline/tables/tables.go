@@ -154,11 +154,12 @@ func GoldenBase(system string) BaseColumns {
 // Crosswalk is which ID in which system is which key. Only records in it are
 // ever deleted in a system.
 func Crosswalk(entity string) Table {
-	return Table{Name: "crosswalk/" + entity, Version: 1, Fold: Newest,
+	return Table{Name: "crosswalk/" + entity, Version: 2, Fold: Newest,
 		Key: []string{pipeline.ColKey, "system", "id"},
 		Columns: keyed(col("system", text), col("id", text),
 			col("state", text), // live, missing, gone (proven or by tombstone), deleted (by us), moved
-			col("run", text), col("recorded_at", timestamp))}
+			col("run", text), col("recorded_at", timestamp),
+			col("told_at", timestamp))} // run_at when the system last had news of it; since version 2
 }
 
 // Tombstones are the keys that golden gave up, with the IDs that held them.

@@ -58,12 +58,14 @@ INSERT INTO out_findings
 WITH wanted AS (
     SELECT kind, severity, system, '' AS field, _key AS key, observed FROM all_finding
     UNION ALL
-    SELECT 'guard', 'high', system, kind, '', reason FROM stopped),
+    SELECT 'guard', 'high', system, kind, '', reason FROM stopped
+    UNION ALL
+    SELECT 'quarantine', 'high', system, '', '', observed FROM p_quarantine),
 standing AS (
     SELECT kind, severity, system, '' AS field, _key AS key, observed FROM all_finding0
     UNION ALL
     SELECT i.kind, i.severity, i.system, i.field, i.key, i.observed
-    FROM in_findings i CROSS JOIN p_run r WHERE i.kind = 'guard' AND i.state = 'open' AND i.entity = r.entity),
+    FROM in_findings i CROSS JOIN p_run r WHERE i.kind IN ('guard', 'quarantine') AND i.state = 'open' AND i.entity = r.entity),
 changed AS (
     SELECT *, 'open' AS state FROM (FROM wanted EXCEPT FROM standing)
     UNION ALL

@@ -2,7 +2,7 @@
 -- on _key is the number of a key in its range, until rows.sql puts the key back.
 
 CREATE OR REPLACE TEMP TABLE link0 AS
-SELECT k._key, x.system, x.id, x.state, epoch_us(x.recorded_at) AS at_us
+SELECT k._key, x.system, x.id, x.state, epoch_us(x.recorded_at) AS at_us, epoch_us(x.told_at) AS told_us
 FROM in_crosswalk x JOIN cand k ON k._khash = x._khash AND k.key = x._key;
 
 CREATE OR REPLACE TEMP TABLE tombstone0 AS

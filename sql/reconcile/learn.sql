@@ -91,7 +91,7 @@ WITH learnt AS (
     SELECT _key, system, id, 'deleted', at_us FROM undone)
 SELECT coalesce(n._key, l._key) AS _key, coalesce(n.system, l.system) AS system, coalesce(n.id, l.id) AS id,
        coalesce(n.state, l.state) AS state,
-       CASE WHEN n.state IS NULL OR n.state = 'live' AND l.state = 'live' THEN l.at_us ELSE n.at_us END AS at_us
+       CASE WHEN n.state IS NULL OR n.state = 'live' AND l.state = 'live' THEN l.at_us ELSE n.at_us END AS at_us, l.told_us
 FROM link0 l FULL JOIN learnt n ON n._key = l._key AND n.system = l.system AND n.id = l.id;
 
 -- An ID that was on its way when golden gave the key up belongs to the life that ended.

@@ -42,6 +42,7 @@ doubt AS (
     WHERE state IN ('sent', 'in_doubt') OR state = 'held' AND attempt > 0)
 SELECT k._key, s.system, s.ord, s.joined, h.ids,
        CASE WHEN d._key IS NOT NULL THEN 'in_doubt'
+            WHEN s.quarantined THEN 'quarantined'
             WHEN NOT (s.complete OR s.joined AND NOT s.due OR s.joined AND coalesce(h.this_run, false)) THEN 'unread'
             WHEN u._key IS NOT NULL THEN 'dead_letter'
             WHEN h.missing THEN 'missing'

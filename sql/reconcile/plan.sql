@@ -1,14 +1,6 @@
 -- From what is wanted to the change set: what is new, what stays, what may be
 -- sent, and what waits for a person.
 
--- The latest word of a person on an effect counts.
-CREATE OR REPLACE TEMP TABLE word AS
-SELECT effect, kind
-FROM (SELECT decision, kind, recorded_at, unnest(CAST(effects::JSON AS VARCHAR[])) AS effect
-      FROM in_decisions
-      WHERE kind = 'reject' OR expires_at IS NULL OR epoch_us(expires_at) > (SELECT run_at_us FROM p_run))
-QUALIFY row_number() OVER (PARTITION BY effect ORDER BY recorded_at DESC, decision DESC) = 1;
-
 CREATE OR REPLACE TEMP TABLE standing_change AS
 SELECT c.* FROM in_changes c SEMI JOIN candidate k ON k._khash = c._khash AND k._key = c._key;
 
@@ -22,7 +14,7 @@ WITH named AS (
            CASE w.op WHEN 'create' THEN 'create:' || w.link_us
                 ELSE concat_ws(':', w.id, w.hash, coalesce(w.version::VARCHAR, ''), w.asked_us) END)) AS change
     FROM all_want w)
-SELECT n.*, CASE n.op WHEN 'delete' THEN 'deletes' ELSE 'changes' END AS kind,
+SELECT n.*, n.op || 's' AS kind,
        CASE WHEN d.kind = 'reject' THEN 'rejected'
             WHEN d.kind = 'approve' THEN 'ready'
             WHEN o.change IS NOT NULL AND NOT r.yes THEN 'planned'
@@ -49,7 +41,7 @@ SELECT system, kind, count(DISTINCT _key) AS keys
 FROM (
     SELECT system, kind, _key FROM wanted WHERE state = 'ready' AND NOT approved
     UNION ALL
-    SELECT c.system, CASE c.op WHEN 'delete' THEN 'deletes' ELSE 'changes' END, c._key
+    SELECT c.system, c.op || 's', c._key
     FROM in_changes c
     WHERE c.state IN ('sent', 'in_doubt', 'applied') AND coalesce(c.plan, '') = ''
       AND epoch_us(c.recorded_at) > (SELECT run_at_us - window_us FROM p_run)

@@ -98,7 +98,7 @@ WITH told AS (
     WHERE p.fate <> 'held' AND p.unknown IN ('', 'missing'))
 SELECT coalesce(l._key, t._key) AS _key, coalesce(l.system, t.system) AS system, coalesce(l.id, t.id) AS id,
        coalesce(t.state, l.state) AS state,
-       CASE WHEN t.state IS NULL OR t.state = l.state THEN l.at_us ELSE t.asked_us END AS at_us
+       CASE WHEN t.state IS NULL OR t.state = l.state THEN l.at_us ELSE t.asked_us END AS at_us, l.told_us
 FROM link1 l FULL JOIN (FROM told WHERE state IS NOT NULL) t ON t._key = l._key AND t.system = l.system AND t.id = l.id;
 
 -- A tombstone names every ID that held the key, but for those that moved away.

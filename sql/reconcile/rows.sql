@@ -39,8 +39,13 @@ LEFT JOIN (
 GROUP BY r._key, r.system;
 
 INSERT INTO out_crosswalk
-SELECT k._khash, k.key, l.system, l.id, l.state, r.run, make_timestamptz(l.at_us)
-FROM (SELECT _key, system, id, state, at_us FROM link2 EXCEPT SELECT _key, system, id, state, at_us FROM link0) l
+SELECT k._khash, k.key, l.system, l.id, l.state, r.run, make_timestamptz(l.at_us), make_timestamptz(l.told_us)
+FROM (
+    SELECT l._key, l.system, l.id, l.state, l.at_us, CASE WHEN i.id IS NOT NULL THEN (SELECT run_at_us FROM p_run) ELSE l.told_us END AS told_us
+    FROM link2 l
+    LEFT JOIN (SELECT DISTINCT _key, system, id FROM input WHERE kind IN ('news', 'deletes')) i
+        ON i._key = l._key AND i.system = l.system AND i.id = l.id
+    EXCEPT SELECT _key, system, id, state, at_us, told_us FROM link0) l
 JOIN cand k USING (_key) CROSS JOIN p_run r;
 
 INSERT INTO out_tombstones
@@ -65,3 +70,4 @@ INSERT INTO all_finding SELECT k._khash, f.* REPLACE (k.key AS _key) FROM findin
 INSERT INTO all_finding0 SELECT k._khash, k.key, f.kind, f.severity, f.system, f.observed FROM finding0 f JOIN cand k USING (_key);
 INSERT INTO all_want SELECT k._khash, w.* REPLACE (k.key AS _key), m.version AS golden_version FROM want w JOIN cand k USING (_key) JOIN meta m USING (_key);
 INSERT INTO all_unknown SELECT k.key, system, unknown, fate FROM party JOIN cand k USING (_key) WHERE unknown <> '' OR fate = 'held';
+INSERT INTO all_input SELECT k.key, system, kind, asked_us FROM input JOIN cand k USING (_key);

@@ -147,3 +147,25 @@ FROM finding0 f
 JOIN party p ON p._key = f._key AND p.system = f.system
 JOIN p_system s ON s.system = f.system AND (p.unknown <> '' OR NOT (s.due OR s.checked))
 ANTI JOIN wanted w ON w._key = f._key AND w.kind = f.kind AND w.system = f.system;
+
+-- How much each system told of its records: news, fields that were cleared,
+-- records that are gone, versions that went back. A record that is new to golden
+-- counts for none of them, nor does what a person was shown and approved, nor a
+-- delete that waits for a person already.
+CREATE OR REPLACE TEMP TABLE input AS
+WITH told AS (
+    SELECT DISTINCT _key, system, unnest(CASE WHEN state = 'null' THEN ['news', 'nulls'] ELSE ['news'] END) AS kind FROM news
+    UNION ALL
+    SELECT s._key, s.system, 'deletes' FROM side s
+    JOIN golden_record0 g ON g._key = s._key AND g.live
+    ANTI JOIN (FROM finding0 WHERE kind = 'against_update') o ON o._key = s._key
+    WHERE s.unknown = '' AND s.id IS NULL AND s.base_id IS NOT NULL AND (s.gone OR s.moved)
+    UNION ALL
+    SELECT _key, system, 'stale' FROM went_back)
+SELECT t._key, t.system, t.kind, coalesce(s.id, s.base_id) AS id, r.asked_us
+FROM told t
+JOIN side s ON s._key = t._key AND s.system = t.system AND s.joined AND s.unknown <> 'quarantined'
+JOIN fate f ON f._key = t._key AND (t.kind = 'stale' OR f.fate NOT IN ('born', 'reborn'))
+JOIN (SELECT _key, system, max(asked_us) AS asked_us FROM record GROUP BY _key, system) r ON r._key = t._key AND r.system = t.system
+LEFT JOIN lifted l ON l.system = t.system
+WHERE r.asked_us > coalesce(l.up_to_us, 0);

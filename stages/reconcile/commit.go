@@ -96,8 +96,8 @@ func (o output) close(ctx context.Context, files lake.Files, t tables.Table, w *
 	return nil
 }
 
-// storeMarks moves the watermarks. A system that was due and not read to its end
-// keeps its own: what it said before is judged when it is known again. One that
+// storeMarks moves the watermarks. A system that was due and not read to its end,
+// or that is in quarantine, keeps its own: what it said before is judged when it is known again. One that
 // got no writes in this run is compared with golden from here on when it is back.
 func (o output) storeMarks(ctx context.Context, files lake.Files) error {
 	joined, err := o.joined(ctx)
@@ -108,7 +108,12 @@ func (o output) storeMarks(ctx context.Context, files lake.Files) error {
 	seq := o.head.Seq()
 	o.markRow(b, "", seq, 0, "done", "", o.req.ProjectHash)
 	states := o.marks.states(o.entity, o.req.Read)
+	names, err := quarantined(ctx, o.session)
+	if err != nil {
+		return err
+	}
 	for i, s := range o.entity.Systems {
+		states[i].quarantined = slices.Contains(names, s.Name)
 		old := o.marks.systems[s.Name]
 		state, plan, upTo, behind := "joined", "", seq, uint64(0)
 		if !joined[s.Name] {

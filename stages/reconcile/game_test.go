@@ -162,6 +162,12 @@ func (g *game) read(p *player, complete bool) {
 		case !g.calm && g.chance(3):
 			g.letter(p, r, o)
 			continue
+		case p.st.versioned && r.shown != "" && r.version > 1 && !g.calm && g.chance(3):
+			back := r.version - 1 - int64(g.rng.IntN(int(r.version-1)))
+			o.version, digest = &back, "older"
+			if r.before != nil {
+				o.fields = maps.Clone(r.before)
+			}
 		case digest == r.shown && !g.calm && !g.chance(10):
 			continue
 		case digest == r.shown:
@@ -223,6 +229,12 @@ func (g *game) send() {
 		}
 	}
 	g.flush()
+	for _, f := range g.w.query("SELECT finding, observed FROM t_findings WHERE kind = 'quarantine' AND state = 'open' ORDER BY finding") {
+		if g.calm || g.chance(40) {
+			g.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, recorded_at, expires_at) VALUES (?, 'approve', ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
+				fmt.Sprintf("q%d-%s", g.w.run, *f["finding"]), *f["finding"], `["`+*f["finding"]+" "+*f["observed"]+`"]`, asked.UnixMicro(), asked.Add(24*time.Hour).UnixMicro())
+		}
+	}
 	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' ORDER BY change") {
 		if g.calm || g.chance(20) {
 			kind := "approve"

@@ -80,7 +80,7 @@ func (m marks) states(e *compile.Entity, read map[string]Read) []systemState {
 }
 
 // known reports whether what the system said is judged in this run.
-func (s systemState) known() bool { return s.complete || s.joined && !s.due }
+func (s systemState) known() bool { return !s.quarantined && (s.complete || s.joined && !s.due) }
 
 // planOr is the plan that a system waits for already, else a new one.
 func (m marks) planOr(fresh string) string {

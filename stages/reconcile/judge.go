@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/trueup-data/trueup/pipeline/config"
@@ -29,7 +30,7 @@ type judgement struct {
 }
 
 // systemState is what is known of a system in this run.
-type systemState struct{ joined, due, complete bool }
+type systemState struct{ joined, due, complete, quarantined bool }
 
 // runState is what is known of the run.
 type runState struct {
@@ -72,8 +73,70 @@ func (j judgement) judgeRange(ctx context.Context, s session) error {
 }
 
 // judge runs the whole judgement. What it leaves in out_* depends on the views
-// and the parameters only, not on the number of ranges or threads.
+// and the parameters only, not on the number of ranges or threads. Where streams
+// say too much at once it begins again without them; the table p_quarantine names
+// them.
 func (j judgement) judge(ctx context.Context, s session) error {
+	if err := s.Exec(ctx, "CREATE OR REPLACE TEMP TABLE p_quarantine (system VARCHAR, observed VARCHAR)"); err != nil {
+		return err
+	}
+	j.systems = slices.Clone(j.systems)
+	for {
+		if err := j.judgeAll(ctx, s); err != nil {
+			return err
+		}
+		more, err := j.quarantine(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	if err := j.file(ctx, s, "plan"); err != nil {
+		return err
+	}
+	if err := j.size(ctx, s); err != nil {
+		return err
+	}
+	return j.file(ctx, s, "guard")
+}
+
+// quarantine finds the streams that say too much, and reports whether there are
+// more of them than before.
+func (j judgement) quarantine(ctx context.Context, s session) (more bool, err error) {
+	if err := j.file(ctx, s, "input"); err != nil {
+		return false, err
+	}
+	names, err := quarantined(ctx, s)
+	for i, system := range j.entity.Systems {
+		if slices.Contains(names, system.Name) && !j.systems[i].quarantined {
+			j.systems[i].quarantined, more = true, true
+		}
+	}
+	return more, err
+}
+
+// quarantined are the systems whose input nobody judges.
+func quarantined(ctx context.Context, s session) ([]string, error) {
+	rows, err := s.Query(ctx, "SELECT system FROM p_quarantine ORDER BY system")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// judgeAll judges every key that has to be looked at, range by range.
+func (j judgement) judgeAll(ctx context.Context, s session) error {
 	if err := j.prepare(ctx, s); err != nil {
 		return err
 	}
@@ -89,20 +152,14 @@ func (j judgement) judge(ctx context.Context, s session) error {
 			return err
 		}
 	}
-	if err := j.file(ctx, s, "plan"); err != nil {
-		return err
-	}
-	if err := j.size(ctx, s); err != nil {
-		return err
-	}
-	return j.file(ctx, s, "guard")
+	return nil
 }
 
 func (j judgement) prepare(ctx context.Context, s session) error {
 	var rows []string
 	for i, system := range j.entity.Systems {
 		state := j.systems[i]
-		rows = append(rows, system.SystemRow(i, state.joined, state.due, state.complete))
+		rows = append(rows, system.SystemRow(i, state.joined, state.due, state.complete, state.quarantined))
 	}
 	statements := append(j.entity.Parameters(), compile.SystemTable(rows), j.runTable(), j.guardRows())
 	statements = append(statements, j.entity.Views()...)
@@ -112,10 +169,12 @@ func (j judgement) prepare(ctx context.Context, s session) error {
 	if err := execAll(ctx, s, statements); err != nil {
 		return err
 	}
-	if err := j.file(ctx, s, "collected"); err != nil {
-		return err
+	for _, name := range []string{"collected", "words", "candidates"} {
+		if err := j.file(ctx, s, name); err != nil {
+			return err
+		}
 	}
-	return j.file(ctx, s, "candidates")
+	return nil
 }
 
 func (j judgement) runTable() string {
@@ -130,8 +189,9 @@ func (j judgement) runTable() string {
 
 // guardRows: a limit of zero keys and zero percent is no guard.
 func (j judgement) guardRows() string {
-	statement := "DELETE FROM p_guard"
-	for kind, limit := range map[string]config.Limit{"deletes": j.guards.MaxDeletes, "changes": j.guards.MaxChanges} {
+	statement, in := "DELETE FROM p_guard", j.guards.Input
+	for kind, limit := range map[string]config.Limit{"deletes": j.guards.MaxDeletes, "updates": j.guards.MaxChanges, "creates": j.guards.MaxCreates,
+		"input deletes": in.MaxDeletes, "input stale": in.MaxDeletes, "input news": in.MaxChanges, "input nulls": in.MaxNulls} {
 		if limit.AtLeast > 0 || limit.Percent > 0 {
 			statement += fmt.Sprintf("; INSERT INTO p_guard VALUES (%s, %d, %g)", compile.Literal(kind), limit.AtLeast, limit.Percent)
 		}

@@ -44,6 +44,13 @@ var mutations = []mutation{
 	{"a settled change is proposed again", "plan", "WHERE e.change IS NULL OR e.state IN ('planned', 'ready', 'held', 'superseded')", ""},
 	{"the guard counts nothing", "guard", "WHERE v.keys > greatest", "WHERE false AND v.keys > greatest"},
 	{"what is no longer wanted stays", "guard", "ANTI JOIN final_change f ON f.change = c.change;", "WHERE false;"},
+	{"no stream is ever quarantined", "input", "WHERE m.keys > m.most", "WHERE false"},
+	{"the window of the input is not counted", "input", "coalesce(epoch_us(x.told_at) > r.run_at_us - r.window_us, false) AS recent", "false AS recent"},
+	{"what was approved counts again", "send", "WHERE r.asked_us > coalesce(l.up_to_us, 0)", "WHERE true"},
+	{"records that are new to golden count as news", "send", "(t.kind = 'stale' OR f.fate NOT IN ('born', 'reborn'))", "true"},
+	{"versions that go back are not counted", "send", "SELECT _key, system, 'stale' FROM went_back", "SELECT _key, system, 'stale' FROM went_back WHERE false"},
+	{"a quarantined stream is judged", "observe", "WHEN s.quarantined THEN 'quarantined'", "WHEN false THEN 'quarantined'"},
+	{"creates are not guarded", "plan", "n.op || 's' AS kind", "CASE n.op WHEN 'create' THEN '' ELSE n.op || 's' END AS kind"},
 	{"keys with open changes are not looked at", "candidates", "WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt')", "WHERE false"},
 	{"what a system missed is not looked at", "candidates", "SELECT _khash, _key FROM in_golden_behind", "SELECT _khash, _key FROM in_golden_behind WHERE false"},
 }

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -26,23 +28,104 @@ func (w *world) verdicts(in map[string]*merge.Situation, candidates map[string]b
 	for i := range rules.Systems {
 		rules.Systems[i].Joined, rules.Systems[i].Due, rules.Systems[i].Complete = w.states[i].joined, w.states[i].due, w.states[i].complete
 	}
+	on := w.standing(in)
+	rules.NowUS = w.at.UnixMicro()
+	for i, s := range rules.Systems {
+		rules.Systems[i].ApprovedUS = w.approvedInput(on, s.Name)
+	}
+	out, all := w.judgeAll(&rules, in, candidates)
+	for {
+		more := rules.Quarantines(w.guarded(in, on), all)
+		if len(more) == 0 {
+			break
+		}
+		for i, s := range rules.Systems {
+			if slices.ContainsFunc(more, func(q merge.Quarantine) bool { return q.System == s.Name }) {
+				rules.Systems[i].Quarantined = true
+			}
+		}
+		out, all = w.judgeAll(&rules, in, candidates)
+	}
+	for _, s := range rules.Systems {
+		if w.inQuarantine(s.Name) != s.Quarantined {
+			w.t.Fatalf("%s: the oracle says quarantine: %t, the SQL does not", s.Name, s.Quarantined)
+		}
+	}
+	stands, superseded := merge.Plan(&rules, on, all)
+	return out, stands, superseded
+}
+
+func (w *world) judgeAll(rules *merge.Rules, in map[string]*merge.Situation, candidates map[string]bool) (map[string]merge.Verdict, []merge.Judged) {
 	out := map[string]merge.Verdict{}
 	var all []merge.Judged
 	for _, key := range slices.Sorted(maps.Keys(in)) {
-		out[key] = merge.Judge(&rules, *in[key])
+		out[key] = merge.Judge(rules, *in[key])
 		if !candidates[key] {
 			continue // what nobody looks at must come out as it stands; judgeBoth compares
 		}
 		all = append(all, merge.Judged{Key: key, Changes: in[key].Changes, Verdict: out[key]})
 	}
-	stands, superseded := merge.Plan(&rules, w.standing(in), all)
-	return out, stands, superseded
+	return out, all
+}
+
+// approvedInput is up to when a person approved what a stream said.
+func (w *world) approvedInput(on merge.Standing, system string) (upTo int64) {
+	for effect, kind := range on.Words {
+		name, shown, ok := strings.Cut(effect, " ")
+		_, moment, dated := strings.Cut(shown, " as of ")
+		if !ok || !dated || kind != "approve" || name != quarantineID(system) {
+			continue
+		}
+		at, err := time.Parse("2006-01-02 15:04:05.000000", moment)
+		must(w.t, err)
+		upTo = max(upTo, at.UnixMicro())
+	}
+	return upTo
+}
+
+func quarantineID(system string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"quarantine", "bookings", system, "", ""}, "\x1f")))
+	return hex.EncodeToString(sum[:])
+}
+
+// guarded reads what the input guards stand on.
+func (w *world) guarded(in map[string]*merge.Situation, on merge.Standing) merge.Guarded {
+	g := merge.Guarded{Records: on.Records, Recent: map[string]map[string]map[string]bool{},
+		Limits: limits(map[string]config.Limit{"deletes": w.guards.Input.MaxDeletes, "stale": w.guards.Input.MaxDeletes,
+			"news": w.guards.Input.MaxChanges, "nulls": w.guards.Input.MaxNulls})}
+	for key, s := range in {
+		for _, l := range s.Links {
+			if l.ToldUS <= w.at.Add(-w.guards.Window).UnixMicro() {
+				continue
+			}
+			kind := "news"
+			if l.State == "gone" || l.State == "moved" {
+				kind = "deletes"
+			}
+			if g.Recent[l.System] == nil {
+				g.Recent[l.System] = map[string]map[string]bool{"news": {}, "deletes": {}}
+			}
+			g.Recent[l.System][kind][key] = true
+		}
+	}
+	return g
+}
+
+// limits are those that guard anything.
+func limits(all map[string]config.Limit) map[string]merge.Limit {
+	out := map[string]merge.Limit{}
+	for kind, l := range all {
+		if l != (config.Limit{}) {
+			out[kind] = merge.Limit{AtLeast: l.AtLeast, Percent: l.Percent}
+		}
+	}
+	return out
 }
 
 // standing reads what the change set stands on.
 func (w *world) standing(in map[string]*merge.Situation) merge.Standing {
 	on := merge.Standing{Plan: w.plan, Yes: w.yes, Words: map[string]string{}, Records: map[string]int{}, Recent: map[string]map[string]bool{},
-		MaxDeletes: merge.Limit(oracleLimit(w.guards.MaxDeletes)), MaxChanges: merge.Limit(oracleLimit(w.guards.MaxChanges))}
+		Limits: limits(map[string]config.Limit{"deletes": w.guards.MaxDeletes, "updates": w.guards.MaxChanges, "creates": w.guards.MaxCreates})}
 	for _, r := range w.query("SELECT * REPLACE (epoch_us(expires_at) AS expires_at) FROM t_decisions ORDER BY recorded_at, decision") {
 		if r["expires_at"] == nil || number(r["expires_at"]) > w.at.UnixMicro() || *r["kind"] == "reject" {
 			for _, effect := range decodeText[[]string](w.t, str(r["effects"])) {
@@ -68,10 +151,6 @@ func (w *world) standing(in map[string]*merge.Situation) merge.Standing {
 		}
 	}
 	return on
-}
-
-func oracleLimit(l config.Limit) merge.Limit {
-	return merge.Limit{AtLeast: l.AtLeast, Percent: l.Percent}
 }
 
 // whole is everything that stands of a key, in a form that two sides can compare.
@@ -343,6 +422,11 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 	if g.rng.IntN(3) == 0 {
 		g.w.guards.MaxChanges = config.Limit{AtLeast: 5 + g.rng.IntN(10)}
 		g.w.guards.MaxDeletes = config.Limit{AtLeast: 1, Percent: 3}
+		g.w.guards.MaxCreates = config.Limit{AtLeast: 5 + g.rng.IntN(10)}
+	}
+	if g.rng.IntN(3) == 0 {
+		g.w.guards.Input = config.InputGuards{MaxDeletes: config.Limit{AtLeast: 1 + g.rng.IntN(4), Percent: 4},
+			MaxChanges: config.Limit{AtLeast: 8 + g.rng.IntN(10)}, MaxNulls: config.Limit{AtLeast: 3 + g.rng.IntN(5)}}
 	}
 	for i := range g.w.states {
 		g.w.states[i].joined = g.rng.IntN(3) > 0

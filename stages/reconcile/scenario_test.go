@@ -29,7 +29,7 @@ type scenarioStart struct {
 	}
 	Write   map[string]scenarioWrite
 	Joining []string       // systems whose first plan is not approved yet
-	Guards  map[string]int // deletes, changes: at most so many keys
+	Guards  map[string]int // creates, changes, deletes; read changes, read nulls, read deletes: at most so many keys
 	Begin   []string       // steps; afterwards everybody takes what is sent until all agree
 }
 
@@ -117,7 +117,9 @@ func newScenario(t *testing.T, start scenarioStart) *scenario {
 	if len(start.Begin) > 0 {
 		s.agree()
 	}
-	g.w.guards = config.Guards{MaxDeletes: config.Limit{AtLeast: start.Guards["deletes"]}, MaxChanges: config.Limit{AtLeast: start.Guards["changes"]}}
+	most := func(kind string) config.Limit { return config.Limit{AtLeast: start.Guards[kind]} }
+	g.w.guards = config.Guards{MaxDeletes: most("deletes"), MaxChanges: most("changes"), MaxCreates: most("creates"), Window: 3 * time.Hour,
+		Input: config.InputGuards{MaxDeletes: most("read deletes"), MaxChanges: most("read changes"), MaxNulls: most("read nulls")}}
 	for i := range g.w.states {
 		g.w.states[i].joined = !slices.Contains(start.Joining, start.Systems[i])
 	}
@@ -185,6 +187,12 @@ var grammar = []struct {
 		for _, p := range s.systems {
 			s.each(p.name, "planned", func(c map[string]*string) { s.decide(m[1], c) })
 			s.each(p.name, "held", func(c map[string]*string) { s.decide(m[1], c) })
+		}
+	}},
+	{regexp.MustCompile(`^approve what (\w+) says$`), func(s *scenario, m []string) {
+		for _, f := range s.w.query("SELECT finding, observed FROM t_findings WHERE kind = 'quarantine' AND state = 'open' AND system = ?", m[1]) {
+			s.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, recorded_at, expires_at) VALUES (?, 'approve', ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,
+				"approve"+*f["finding"]+s.w.runID(), *f["finding"], `["`+*f["finding"]+" "+*f["observed"]+`"]`, s.w.at.UnixMicro(), s.w.at.Add(24*time.Hour).UnixMicro())
 		}
 	}},
 	{regexp.MustCompile(`^reject what would be sent to (\w+)$`), func(s *scenario, m []string) {

@@ -37,9 +37,9 @@ func (w *world) situations() map[string]*merge.Situation {
 		return out[*key]
 	}
 	w.readGolden(of)
-	for _, r := range w.query("SELECT * REPLACE (epoch_us(recorded_at) AS recorded_at) FROM t_crosswalk ORDER BY system, id") {
+	for _, r := range w.query("SELECT * REPLACE (epoch_us(recorded_at) AS recorded_at, epoch_us(told_at) AS told_at) FROM t_crosswalk ORDER BY system, id") {
 		s := of(r["_key"])
-		s.Links = append(s.Links, merge.Link{System: *r["system"], ID: *r["id"], State: *r["state"], AtUS: number(r["recorded_at"])})
+		s.Links = append(s.Links, merge.Link{System: *r["system"], ID: *r["id"], State: *r["state"], AtUS: number(r["recorded_at"]), ToldUS: number(r["told_at"])})
 	}
 	for _, r := range w.query("SELECT * FROM t_tombstones") {
 		of(r["_key"]).Tombstone = &merge.Tombstone{IDs: decodeText[map[string][]string](w.t, str(r["ids"])), Source: str(r["source"]), Live: str(r["live"]) == "true"}
@@ -50,12 +50,19 @@ func (w *world) situations() map[string]*merge.Situation {
 			s.Rows = append(s.Rows, *w.row(st.System, r))
 		}
 	}
+	for i, st := range w.project.Streams {
+		for _, r := range w.query(fmt.Sprintf(`SELECT DISTINCT o._key FROM t_replica_%s o JOIN "in_replica_%s" r ON r._key = o._key AND r._id = o._id
+WHERE o._pos > %d AND o._op = 'upsert' AND o._version < r._version AND o._asked_at > r._asked_at`, st.System, st.System, w.marks[i])) {
+			s := of(r["_key"])
+			s.WentBack = append(s.WentBack, st.System)
+		}
+	}
 	w.readWork(of)
 	for _, r := range w.query("SELECT * FROM t_differences WHERE open ORDER BY system, field") {
 		s := of(r["key"])
 		s.Differences = append(s.Differences, merge.Difference{System: *r["system"], Field: str(r["field"]), Kind: *r["kind"], Golden: r["golden"], Seen: r["seen"], Reason: str(r["reason"])})
 	}
-	for _, r := range w.query("SELECT * FROM t_findings WHERE state = 'open' AND kind <> 'guard' ORDER BY kind, system") {
+	for _, r := range w.query("SELECT * FROM t_findings WHERE state = 'open' AND kind NOT IN ('guard', 'quarantine') ORDER BY kind, system") {
 		s := of(r["key"])
 		s.Findings = append(s.Findings, merge.Finding{Kind: *r["kind"], Severity: *r["severity"], System: *r["system"], Observed: str(r["observed"])})
 	}

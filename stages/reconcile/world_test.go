@@ -308,11 +308,19 @@ func (w *world) fold() {
 	}
 	w.mark, w.last = w.seq, w.at
 	for i, state := range w.states {
+		state.quarantined = w.inQuarantine(w.entity.Systems[i].Name)
 		if state.known() {
 			w.marks[i] = w.seq
 		}
 		w.away[i] = !addressed(w.entity.Systems[i], state)
 	}
+}
+
+// inQuarantine reports whether the last judgement stopped the system's input.
+func (w *world) inQuarantine(system string) bool {
+	names, err := quarantined(context.Background(), w.s)
+	must(w.t, err)
+	return slices.Contains(names, system)
 }
 
 func (w *world) nextRun(after time.Duration) {

@@ -57,6 +57,7 @@ func findings() []string {
 		row("'deleted_elsewhere'", "'only the systems of deletes.authority delete'", "'delete the record in an authority, or set resolve.deletes.recreate to create'"),
 		row("'left_scope'", "'records in scope'", "'delete the record there by hand, or widen write.scope'"),
 		row("'guard'", "'fewer changes at once'", "'trueup plan, then trueup approve PLAN'"),
+		row("'quarantine'", "'less at once from one stream'", "'look at what it shows; trueup approve FINDING lets it be judged, or mend it there'"),
 	}
 }
 
@@ -105,20 +106,20 @@ func (s System) Checked() bool {
 }
 
 // SystemRow is the system's row of p_system.
-func (s System) SystemRow(ord int, joined, due, complete bool) string {
+func (s System) SystemRow(ord int, joined, due, complete, quarantined bool) string {
 	w := s.Write
 	settle, create, update, del := int64(0), false, false, false
 	if w != nil {
 		settle, create, update, del = w.Settle.Microseconds(), w.Create, w.Update, w.Delete
 	}
 	return row(Literal(s.Name), fmt.Sprint(ord), fmt.Sprint(joined), fmt.Sprint(due), fmt.Sprint(complete), fmt.Sprint(settle),
-		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()), fmt.Sprint(s.Timed))
+		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()), fmt.Sprint(s.Timed), fmt.Sprint(quarantined))
 }
 
 // SystemTable makes p_system of rows.
 func SystemTable(rows []string) string {
 	return table("p_system", "system VARCHAR, ord INTEGER, joined BOOLEAN, due BOOLEAN, complete BOOLEAN, settle_us BIGINT, "+
-		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN, timed BOOLEAN", rows)
+		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN, timed BOOLEAN, quarantined BOOLEAN", rows)
 }
 
 // Golden is the statement that adds the golden rows that changed to out_golden.

@@ -28,9 +28,10 @@ func (e *Entity) Views() []string {
 }
 
 // Records are the candidates' rows of every replica, and what they say: record
-// (narrow), mapped (entity fields) and column_now (stream fields), all in long form.
+// (narrow), mapped (entity fields) and column_now (stream fields), all in long form;
+// went_back are those that a system showed since in an older version.
 func (e *Entity) Records() []string {
-	var out, records, mapped, columns []string
+	var out, records, mapped, columns, back []string
 	for i, s := range e.Systems {
 		system := Literal(s.Name)
 		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE raw_%d AS SELECT k._key, r._id, r._op, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us, r._run, r._present%s FROM %s r JOIN cand k ON k._khash = r._khash AND k.key = r._key",
@@ -38,8 +39,11 @@ func (e *Entity) Records() []string {
 		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _id AS id, _op AS op, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us, _run = (SELECT run FROM p_run) AS this_run, coalesce(_present, ',') AS present FROM raw_%d", system, i))
 		mapped = append(mapped, s.mappedLong(fmt.Sprintf("raw_%d", i), "_key, _id"))
 		columns = append(columns, s.columnsLong(fmt.Sprintf("raw_%d", i), "_key, _id"))
+		back = append(back, fmt.Sprintf("SELECT k._key, %s AS system FROM %s o JOIN cand k ON k._khash = o._khash AND k.key = o._key JOIN raw_%d r ON r._key = k._key AND r._id = o._id WHERE o._op = 'upsert' AND o._version < r._version AND epoch_us(o._asked_at) > r._asked_us",
+			system, quote(s.Since()), i))
 	}
 	return append(out,
+		"CREATE OR REPLACE TEMP TABLE went_back AS SELECT DISTINCT _key, system FROM ("+strings.Join(back, " UNION ALL ")+")",
 		"CREATE OR REPLACE TEMP TABLE record AS "+strings.Join(records, " UNION ALL "),
 		"CREATE OR REPLACE TEMP TABLE mapped AS "+e.union(mapped, "_key, _id AS id, field, state, value"),
 		"CREATE OR REPLACE TEMP TABLE column_now AS SELECT c.*, p.col IS NOT NULL AS mapped FROM ("+e.union(columns, "_key, _id AS id, col, state, value")+

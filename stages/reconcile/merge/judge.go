@@ -37,7 +37,9 @@ type side struct {
 	base    *Base  // what was judged last, after the outcomes; nil: it never held the key
 	seen    Fields // its live record in entity fields, settled as of now
 	lagging map[string]bool
-	first   bool // shown for the first time, or under a new ID
+	first   bool   // shown for the first time, or under a new ID
+	lost    bool   // delete news: it held the live key, and is proven to hold it no more
+	told    string // the ID that it shows or lost
 	news    map[string]bool
 	frozen  map[string]bool // fields in which it contends in a hold
 }
@@ -61,6 +63,8 @@ func Judge(rules *Rules, in Situation) Verdict {
 		j.follow()
 		j.send()
 	}
+	j.tally()
+	j.noted()
 	return j.verdict()
 }
 
@@ -111,7 +115,7 @@ func (j *judging) each(visit func(s *side)) {
 func (j *judging) link(system, id, state string, at int64) {
 	key := [2]string{system, id}
 	if old, ok := j.links[key]; !ok || old.State != state {
-		j.links[key] = Link{System: system, ID: id, State: state, AtUS: at}
+		j.links[key] = Link{System: system, ID: id, State: state, AtUS: at, ToldUS: old.ToldUS}
 	}
 }
 

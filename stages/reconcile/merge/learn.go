@@ -97,7 +97,8 @@ func (j *judging) learnDelete(o Outcome) {
 	if !done(o.Outcome) || o.Outcome == pipeline.NotKept {
 		return
 	}
-	j.links[[2]string{o.System, o.ID}] = Link{System: o.System, ID: o.ID, State: "deleted", AtUS: o.AtUS}
+	key := [2]string{o.System, o.ID}
+	j.links[key] = Link{System: o.System, ID: o.ID, State: "deleted", AtUS: o.AtUS, ToldUS: j.links[key].ToldUS}
 	if j.golden == nil {
 		return
 	}

@@ -23,7 +23,7 @@ func (j *judging) observe() {
 			return
 		}
 		if len(live) == 1 {
-			s.row, s.gone, s.moved = live[0], false, false
+			s.row, s.gone, s.moved, s.told = live[0], false, false, live[0].ID
 			s.old = j.ofAnOldLife(s)
 			s.first = s.base == nil || s.base.ID != s.row.ID
 			s.seen = j.shown(s)
@@ -73,6 +73,8 @@ func (j *judging) whyUnknown(s *side, live []*Row, missing bool) string {
 	switch {
 	case j.inDoubt(s):
 		return "in_doubt"
+	case s.sys.Quarantined:
+		return "quarantined"
 	case j.unread(s):
 		return "unread"
 	case j.deadLetter(s):

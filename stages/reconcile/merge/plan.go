@@ -10,7 +10,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline"
 )
 
-// Limit is a guard: it trips above the larger of the two. The zero Limit is none.
+// Limit is a guard: it trips above the larger of the two.
 type Limit struct {
 	AtLeast int
 	Percent float64
@@ -18,13 +18,12 @@ type Limit struct {
 
 // Standing is what the change set of an entity stands on.
 type Standing struct {
-	Plan       string            // under which unapproved changes wait
-	Yes        bool              // the first plan is approved as it is
-	Words      map[string]string // effect -> approve or reject, as a person said last
-	MaxDeletes Limit
-	MaxChanges Limit
-	Records    map[string]int             // live records of a system
-	Recent     map[string]map[string]bool // "system kind" -> keys already touched in the window
+	Plan    string                     // under which unapproved changes wait
+	Yes     bool                       // the first plan is approved as it is
+	Words   map[string]string          // effect -> approve or reject, as a person said last
+	Limits  map[string]Limit           // creates, updates, deletes; a kind without one is not guarded
+	Records map[string]int             // live records of a system
+	Recent  map[string]map[string]bool // "system kind" -> keys already touched in the window
 }
 
 // Judged is a key with what came of it.
@@ -44,13 +43,8 @@ type Planned struct {
 	approved bool
 }
 
-// Kind is the guard's class of a change.
-func (w Want) Kind() string {
-	if w.Op == pipeline.OpDelete {
-		return "deletes"
-	}
-	return "changes"
-}
+// Kind is the guard's class of a change: creates, updates, deletes.
+func (w Want) Kind() string { return string(w.Op) + "s" }
 
 // Plan makes the change set of what is wanted: what may be sent, and what
 // waits for a person. It returns the changes that stand afterwards, and the
@@ -141,12 +135,9 @@ func guard(on Standing, stands []Planned) {
 		}
 	}
 	for i, p := range stands {
-		limit := on.MaxChanges
-		if p.Want.Kind() == "deletes" {
-			limit = on.MaxDeletes
-		}
+		limit, guarded := on.Limits[p.Want.Kind()]
 		most := math.Max(float64(limit.AtLeast), limit.Percent*float64(on.Records[p.Want.System])/100)
-		if limit != (Limit{}) && p.State == "ready" && !p.approved && float64(len(keys[p.Want.System+" "+p.Want.Kind()])) > most {
+		if guarded && p.State == "ready" && !p.approved && float64(len(keys[p.Want.System+" "+p.Want.Kind()])) > most {
 			stands[i].State = "held"
 		}
 	}

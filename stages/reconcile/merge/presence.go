@@ -54,6 +54,9 @@ func (j *judging) birth() {
 func (j *judging) deletions() {
 	deleters := j.names(func(s *side) bool { return s.unknown == "" && s.row == nil && s.base != nil && (s.gone || s.moved) })
 	ruling := slices.DeleteFunc(slices.Clone(deleters), func(name string) bool { return !slices.Contains(j.rules.Deletes, name) })
+	for _, name := range deleters {
+		j.sides[name].lost, j.sides[name].told = true, j.sides[name].base.ID
+	}
 	updaters := j.names(func(s *side) bool { return s.takesPart() && j.updated(s) })
 	if len(ruling) > 0 && len(updaters) > 0 {
 		if !j.againstUpdate(ruling, updaters) {

@@ -29,10 +29,12 @@ type System struct {
 	Scope                  func(golden Fields) bool
 	Create, Update, Delete bool
 	SettleUS               int64
-	Checked                bool // every write is compared right before it is sent
-	Timed                  bool // its versions are times
-	Joined                 bool // its first plan is approved
-	Due, Complete          bool // of this run's read
+	Checked                bool  // every write is compared right before it is sent
+	Timed                  bool  // its versions are times
+	Joined                 bool  // its first plan is approved
+	Quarantined            bool  // it says too much at once: nothing that it says is judged
+	ApprovedUS             int64 // what it had said up to then, a person approved
+	Due, Complete          bool  // of this run's read
 }
 
 // maps reports whether the system maps the entity field at all.
@@ -119,6 +121,7 @@ func (b *Base) set(field string, v Val, version *int64) {
 type Link struct {
 	System, ID, State string // live, missing, gone, deleted, moved
 	AtUS              int64
+	ToldUS            int64 // when the system last told something new of it; 0: never
 }
 
 // Tombstone names the IDs that held a key when golden gave it up.
@@ -264,6 +267,7 @@ type Situation struct {
 	Findings    []Finding // open ones of the kinds that reconcile makes
 	Holds       []Hold    // open and closed
 	Decisions   []Decision
+	WentBack    []string // systems that showed an older version than they had shown before
 }
 
 // Verdict is what follows. Golden, Links, Tombstone and Differences are whole,
@@ -278,4 +282,5 @@ type Verdict struct {
 	Wants       []Want
 	Holds       []Hold
 	Unknown     map[string]string // system -> why it takes no part
+	Input       []Input           // how much each system told
 }
