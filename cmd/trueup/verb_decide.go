@@ -27,7 +27,8 @@ type decideFlags struct {
 }
 
 func (c *cli) approveCommand() *cobra.Command {
-	return c.decideCommand(review.Approve, "approve [PLAN|CHANGE ...]", "Let planned or held changes be sent; counts from the next load on, for 24 hours")
+	return c.decideCommand(review.Approve, "approve [PLAN|CHANGE|FINDING ...]",
+		"Let planned or held changes be sent, or what a quarantined stream said be judged; for 24 hours")
 }
 
 func (c *cli) rejectCommand() *cobra.Command {
@@ -53,6 +54,13 @@ func (c *cli) decideCommand(kind, use, short string) *cobra.Command {
 // doDecide stores what a person says of everything that args and flags name.
 func (c *cli) doDecide(ctx context.Context, kind string, args []string, f decideFlags) error {
 	return c.withSession(ctx, func(a *app, s *duck.Session, _ uint64) error {
+		lifted, err := story.Quarantines(ctx, s, args)
+		if err != nil {
+			return err
+		}
+		if len(lifted) > 0 {
+			return c.lift(ctx, a, kind, args, f, lifted)
+		}
 		chosen, err := story.Choose(ctx, s, a.project, args, f.where)
 		if err != nil {
 			return chooseError(err)

@@ -73,8 +73,9 @@ changed AS (
     ANTI JOIN wanted w ON w.kind = s.kind AND w.system = s.system AND w.field = s.field AND w.key = s.key),
 named AS (SELECT *, sha256(concat_ws(chr(31), c.kind, r.entity, c.system, c.field, c.key)) AS finding FROM changed c CROSS JOIN p_run r)
 SELECT n.finding, n.kind, n.severity, n.entity, n.system, n.field, n.key, n.observed, h.expected,
-       'select * from history where entity = ''' || n.entity || ''' and key = ''' || replace(n.key, '''', '''''') || '''',
-       h.help, n.state, coalesce(i.first_run, n.run), n.run, coalesce(i.first_seen, make_timestamptz(n.run_at_us)), make_timestamptz(n.run_at_us)
+       'select * from history where entity = ''' || n.entity || CASE n.key WHEN '' THEN ''' and system = ''' || n.system
+            ELSE ''' and key = ''' || replace(n.key, '''', '''''') END || '''',
+       replace(h.help, 'FINDING', left(n.finding, 12)), n.state, coalesce(i.first_run, n.run), n.run, coalesce(i.first_seen, make_timestamptz(n.run_at_us)), make_timestamptz(n.run_at_us)
 FROM named n
 LEFT JOIN p_finding h USING (kind)
 LEFT JOIN in_findings i ON i.finding = n.finding;

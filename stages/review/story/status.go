@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/trueup-data/trueup/pipeline/config"
@@ -129,6 +131,22 @@ func streams(ctx context.Context, session *duck.Session) ([]Partition, error) {
 	}
 	return out, rows.Err()
 }
+
+// Quarantines finds the open quarantines among what is named: findings, by a
+// prefix of eight or more characters.
+func Quarantines(ctx context.Context, session *duck.Session, names []string) ([]Finding, error) {
+	open, err := Findings(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(open, func(f Finding) bool {
+		return f.Kind != "quarantine" || !slices.ContainsFunc(names, func(n string) bool { return len(n) >= 8 && strings.HasPrefix(f.Finding, n) })
+	}), nil
+}
+
+// Effect is what the approval of a quarantine binds to: all that the stream had
+// said up to the moment that the finding names.
+func (f Finding) Effect() string { return f.Finding + " " + f.Observed }
 
 // Findings lists what is open.
 func Findings(ctx context.Context, session *duck.Session) ([]Finding, error) {
