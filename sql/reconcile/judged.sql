@@ -15,8 +15,8 @@ JOIN view_new v ON v._key = n._key AND v.system = n.system AND v.field = n.field
 WHERE n.state <> coalesce(v.state, 'absent') OR n.value IS DISTINCT FROM v.value
    OR d.golden_lost AND d.winner = n.system
 UNION ALL
-SELECT f._key, '', 'presence', f.accused, NULL, NULL, NULL, r.against_update, f.against
-FROM fate f CROSS JOIN p_run r
+SELECT f._key, '', 'presence', f.accused, NULL, NULL, NULL, f.rule, f.against
+FROM fate f
 LEFT JOIN finding0 o ON o._key = f._key AND o.kind = 'against_update' AND o.observed = f.against
 WHERE f.against IS NOT NULL AND (f.fate <> 'held' OR o._key IS NULL);
 

@@ -14,46 +14,81 @@ WHERE s.id IS NOT NULL
        OR CASE WHEN s.version IS NOT NULL AND s.base_version IS NOT NULL THEN s.version > s.base_version
                ELSE s.hash IS DISTINCT FROM s.base_hash END);
 
-CREATE OR REPLACE TEMP TABLE fate AS
-WITH told AS (
-    SELECT s._key, s.system, s.ord, s.unknown <> '' AS blind,
-           s.id IS NOT NULL AND NOT s.old AS part,
-           s.unknown = '' AND s.id IS NULL AND s.base_id IS NOT NULL AND (s.gone OR s.moved) AS deleter,
-           u._key IS NOT NULL AND NOT s.old AS updater,
-           u._key IS NOT NULL AND s.old AND NOT s.first AS old_updater
-    FROM side s LEFT JOIN updated u ON u._key = s._key AND u.system = s.system),
+CREATE OR REPLACE TEMP TABLE told AS
+SELECT s._key, s.system, s.ord, s.unknown <> '' AS blind,
+       s.id IS NOT NULL AND NOT s.old AS part,
+       s.unknown = '' AND s.id IS NULL AND s.base_id IS NOT NULL AND (s.gone OR s.moved) AS deleter, d.system IS NOT NULL AS rules,
+       u._key IS NOT NULL AND NOT s.old AS updater,
+       u._key IS NOT NULL AND s.old AND NOT s.first AS old_updater,
+       s.id, s.base_id, s.version, s.hash
+FROM side s
+LEFT JOIN p_deletes d USING (system)
+LEFT JOIN updated u ON u._key = s._key AND u.system = s.system;
+
+-- The sides of a presence as a person is shown them: who deleted, who changed.
+CREATE OR REPLACE TEMP TABLE presence_side AS
+SELECT t._key, t.system, t.ord, CASE WHEN t.deleter THEN t.base_id ELSE t.id END AS id,
+       CASE WHEN NOT t.deleter THEN t.version END AS version, CASE WHEN t.deleter THEN 0 ELSE t.hash END AS hash, t.deleter
+FROM told t JOIN golden_record0 g USING (_key)
+WHERE CASE WHEN g.live THEN t.deleter AND t.rules OR t.updater ELSE t.old_updater END;
+
+-- What a person said of a presence that waits. It counts for the sides as they
+-- were shown, and waits while one of them is unknown.
+CREATE OR REPLACE TEMP TABLE presence_word AS
+WITH said AS (
+    SELECT h._key, h.hold, h.contenders, d.decision, d.shown, d.choice, json_extract_string(d.choice, '$.take') AS take, epoch_us(d.recorded_at) AS at_us
+    FROM hold0 h JOIN in_decisions d ON d.target = h.hold
+    WHERE h.field = '' AND d.kind = 'decide' AND d.recorded_at >= h.first_at AND d.decision IS DISTINCT FROM h.decision
+    QUALIFY row_number() OVER (PARTITION BY h._key ORDER BY d.recorded_at DESC, d.decision DESC) = 1),
 sides AS (
-    SELECT t._key,
-           bool_or(t.part) AS part, bool_or(t.blind) AS blind,
-           bool_or(t.deleter AND d.system IS NOT NULL) AS ruled,
-           first(t.system ORDER BY t.ord) FILTER (t.deleter AND d.system IS NOT NULL) AS source,
-           string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.deleter AND d.system IS NOT NULL) AS ruling,
-           string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.updater) AS updaters,
-           string_agg(t.system, ' ' ORDER BY t.ord) FILTER (t.old_updater) AS old_updaters
-    FROM told t LEFT JOIN p_deletes d USING (system) GROUP BY t._key)
-SELECT s._key,
-       -- A conflict that waits stays as it is while any system is unknown:
-       -- nobody can tell whether a side has changed.
-       CASE WHEN o._key IS NOT NULL AND s.blind THEN 'held'
+    SELECT w._key, bool_and(c._key IS NULL OR json_extract_string(w.shown, '$."' || t.system || '".id') IS NOT DISTINCT FROM c.id
+                            AND json_extract_string(w.shown, '$."' || t.system || '".hash') IS NOT DISTINCT FROM c.hash::VARCHAR) AS covers,
+           bool_or(t.blind AND json_exists(w.contenders, '$."' || t.system || '"')) AS blind
+    FROM said w JOIN told t USING (_key) LEFT JOIN presence_side c ON c._key = t._key AND c.system = t.system
+    GROUP BY w._key)
+SELECT * FROM said JOIN sides USING (_key);
+
+CREATE OR REPLACE TEMP TABLE fate AS
+WITH sides AS (
+    SELECT _key, bool_or(part) AS part, bool_or(blind) AS blind, bool_or(deleter AND rules) AS ruled,
+           first(system ORDER BY ord) FILTER (deleter AND rules) AS source,
+           string_agg(system, ' ' ORDER BY ord) FILTER (deleter AND rules) AS ruling,
+           string_agg(system, ' ' ORDER BY ord) FILTER (updater) AS updaters,
+           string_agg(system, ' ' ORDER BY ord) FILTER (old_updater) AS old_updaters
+    FROM told GROUP BY _key),
+ruled AS (
+    SELECT s.*, CASE WHEN w.covers THEN CASE w.take WHEN 'keep' THEN 'update' ELSE 'delete' END ELSE r.against_update END AS rule,
+           -- A conflict that waits stays as it is while any system is unknown:
+           -- nobody can tell whether a side has changed.
+           o._key IS NOT NULL AND s.blind AND coalesce(w.blind, true) AS waits, o.observed, o.system AS accused
+    FROM sides s
+    CROSS JOIN p_run r
+    LEFT JOIN presence_word w USING (_key)
+    LEFT JOIN finding0 o ON o._key = s._key AND o.kind = 'against_update')
+SELECT s._key, s.rule, s.waits,
+       CASE WHEN s.waits THEN 'held'
             WHEN g._key IS NULL THEN CASE WHEN s.part THEN 'born' ELSE 'nothing' END
             WHEN g.live THEN
                 CASE WHEN NOT s.ruled THEN 'live'
                      WHEN s.updaters IS NULL THEN 'dies'
-                     ELSE CASE r.against_update WHEN 'hold' THEN 'held' WHEN 'update' THEN 'live' ELSE 'dies' END END
+                     ELSE CASE s.rule WHEN 'hold' THEN 'held' WHEN 'update' THEN 'live' ELSE 'dies' END END
             WHEN s.part THEN 'reborn'
             WHEN s.old_updaters IS NULL THEN 'dead'
-            ELSE CASE r.against_update WHEN 'hold' THEN 'held' WHEN 'update' THEN 'revived' ELSE 'dead' END END AS fate,
+            ELSE CASE s.rule WHEN 'hold' THEN 'held' WHEN 'update' THEN 'revived' ELSE 'dead' END END AS fate,
        CASE WHEN coalesce(g.live, false) THEN s.source ELSE t.source END AS source,
-       CASE WHEN o._key IS NOT NULL AND s.blind THEN o.observed
+       CASE WHEN s.waits THEN s.observed
             WHEN g.live AND s.ruled AND s.updaters IS NOT NULL THEN 'deleted in ' || s.ruling || ', changed in ' || s.updaters
             WHEN NOT g.live AND NOT s.part AND s.old_updaters IS NOT NULL THEN 'deleted in ' || t.source || ', changed in ' || s.old_updaters
             END AS against,
-       CASE WHEN o._key IS NOT NULL AND s.blind THEN o.system WHEN g.live THEN split_part(s.ruling, ' ', 1) ELSE t.source END AS accused
-FROM sides s
-CROSS JOIN p_run r
-LEFT JOIN finding0 o ON o._key = s._key AND o.kind = 'against_update'
+       CASE WHEN s.waits THEN s.accused WHEN g.live THEN split_part(s.ruling, ' ', 1) ELSE t.source END AS accused
+FROM ruled s
 LEFT JOIN golden_record0 g ON g._key = s._key
 LEFT JOIN tombstone0 t ON t._key = s._key;
+
+-- A decision that waits is not taken in yet; one that waited is.
+DELETE FROM decision0 WHERE field = '';
+INSERT INTO decision0
+SELECT w._key, w.hold, '', w.decision, w.shown, w.choice, w.at_us FROM presence_word w JOIN fate f USING (_key) WHERE NOT f.waits;
 
 -- The sides as they stand once presence is decided.
 CREATE OR REPLACE TEMP TABLE party AS
@@ -137,4 +172,16 @@ LEFT JOIN golden1 g ON g._key = k._key AND g.field = d.field
 WHERE f.fate <> 'nothing';
 
 -- Presences that wait for a person: (_key, kind, golden, contenders, reason).
-CREATE OR REPLACE TEMP TABLE presence_hold (_key INTEGER, kind VARCHAR, golden VARCHAR, contenders VARCHAR, reason VARCHAR);
+CREATE OR REPLACE TEMP TABLE presence_hold AS
+SELECT f._key, 'against_update' AS kind,
+       CASE WHEN g.live THEN '{"":{"state":"live","value":null}}' ELSE '{"":{"state":"deleted","value":null}}' END AS golden,
+       '{' || string_agg(to_json(c.system) || ':{"id":' || to_json(c.id) || ',"version":' || coalesce(c.version::VARCHAR, 'null') || ',"hash":' || c.hash
+           || ',"fields":{"":{"base_state":"live","base":null,"state":"' || CASE WHEN c.deleter THEN 'gone' ELSE 'live' END || '","value":null}}}', ',' ORDER BY c.system) || '}' AS contenders,
+       f.against AS reason
+FROM fate f
+JOIN golden_record0 g USING (_key)
+JOIN presence_side c USING (_key)
+WHERE f.fate = 'held' AND NOT f.waits
+GROUP BY f._key, g.live, f.against
+UNION ALL
+SELECT h._key, h.kind, h.golden, h.contenders, h.reason FROM hold0 h JOIN fate f USING (_key) WHERE h.field = '' AND f.waits;

@@ -235,6 +235,11 @@ func (g *game) send() {
 				fmt.Sprintf("q%d-%s", g.w.run, *f["finding"]), *f["finding"], `["`+*f["finding"]+" "+*f["observed"]+`"]`, asked.UnixMicro(), asked.Add(24*time.Hour).UnixMicro())
 		}
 	}
+	for _, h := range g.w.query("SELECT hold, contenders FROM t_holds WHERE state = 'open' AND field = '' ORDER BY hold") {
+		if g.chance(40) {
+			g.w.choose(fmt.Sprintf("h%d-%s", g.w.run, *h["hold"]), *h["hold"], *h["contenders"], *g.pick("keep", "delete"), asked)
+		}
+	}
 	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' ORDER BY change") {
 		if g.calm || g.chance(20) {
 			kind := "approve"

@@ -29,7 +29,6 @@ func (w *world) verdicts(in map[string]*merge.Situation, candidates map[string]b
 		rules.Systems[i].Joined, rules.Systems[i].Due, rules.Systems[i].Complete = w.states[i].joined, w.states[i].due, w.states[i].complete
 	}
 	on := w.standing(in)
-	rules.NowUS = w.at.UnixMicro()
 	for i, s := range rules.Systems {
 		rules.Systems[i].ApprovedUS = w.approvedInput(on, s.Name)
 	}

@@ -189,6 +189,11 @@ var grammar = []struct {
 			s.each(p.name, "held", func(c map[string]*string) { s.decide(m[1], c) })
 		}
 	}},
+	{regexp.MustCompile(`^decide to (keep|delete) (\w+)$`), func(s *scenario, m []string) {
+		for _, h := range s.w.query("SELECT hold, contenders FROM t_holds WHERE state = 'open' AND field = '' AND _key = ?", m[2]) {
+			s.w.choose(fmt.Sprintf("%s-%s-%d", m[1], m[2], s.w.at.UnixMicro()), *h["hold"], *h["contenders"], m[1], s.w.at)
+		}
+	}},
 	{regexp.MustCompile(`^approve what (\w+) says$`), func(s *scenario, m []string) {
 		for _, f := range s.w.query("SELECT finding, observed FROM t_findings WHERE kind = 'quarantine' AND state = 'open' AND system = ?", m[1]) {
 			s.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, recorded_at, expires_at) VALUES (?, 'approve', ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,

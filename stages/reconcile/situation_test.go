@@ -191,7 +191,8 @@ func (w *world) readHolds(of func(*string) *merge.Situation) {
 		s.Holds = append(s.Holds, merge.Hold{Field: str(r["field"]), Kind: str(r["kind"]), Golden: decodeText[map[string]merge.Shown](w.t, str(r["golden"])),
 			Contenders: decodeText[map[string]merge.Contender](w.t, str(r["contenders"])), Reason: str(r["reason"]), State: *r["state"],
 			Decision: str(r["decision"]), FirstRun: str(r["first_run"])})
-		for _, d := range w.query(fmt.Sprintf("SELECT *, epoch_us(recorded_at) AS us FROM t_decisions WHERE kind = 'decide' AND target = ? AND _pos > %d ORDER BY recorded_at DESC, decision DESC LIMIT 1", w.mark), *r["hold"]) {
+		for _, d := range w.query(fmt.Sprintf("SELECT *, epoch_us(recorded_at) AS us FROM t_decisions WHERE kind = 'decide' AND target = ? AND CASE WHEN ? = '' THEN decision IS DISTINCT FROM ? AND recorded_at >= ?::TIMESTAMPTZ ELSE _pos > %d END ORDER BY recorded_at DESC, decision DESC LIMIT 1", w.mark),
+			*r["hold"], str(r["field"]), r["decision"], r["first_at"]) {
 			s.Decisions = append(s.Decisions, merge.Decision{ID: *d["decision"], Field: str(r["field"]), AtUS: number(d["us"]),
 				Shown: decodeText[map[string]merge.Contender](w.t, str(d["shown"])), Choice: decodeText[merge.Choice](w.t, str(d["choice"]))})
 		}

@@ -316,6 +316,13 @@ func (w *world) fold() {
 	}
 }
 
+// choose stores what a person decided of a presence that waits.
+func (w *world) choose(name, hold, shown, take string, at time.Time) {
+	w.t.Helper()
+	w.exec(`INSERT INTO t_decisions (decision, kind, target, shown, choice, recorded_at) VALUES (?, 'decide', ?, ?, ?, make_timestamptz(?::BIGINT))`,
+		name, hold, shown, `{"take": "`+take+`"}`, at.UnixMicro())
+}
+
 // inQuarantine reports whether the last judgement stopped the system's input.
 func (w *world) inQuarantine(system string) bool {
 	names, err := quarantined(context.Background(), w.s)

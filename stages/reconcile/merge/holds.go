@@ -52,7 +52,7 @@ func (j *judging) openHold(field string) *Hold {
 // decisionOn is what a person decided of an open hold since the last reconcile.
 func (j *judging) decisionOn(field string) *Decision {
 	i := slices.IndexFunc(j.in.Decisions, func(d Decision) bool { return d.Field == field })
-	if i < 0 || j.openHold(field) == nil {
+	if i < 0 || j.openHold(field) == nil || field == "" && j.waits {
 		return nil
 	}
 	return &j.in.Decisions[i]

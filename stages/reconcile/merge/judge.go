@@ -21,6 +21,7 @@ type judging struct {
 	holds       map[string]Hold // by field, as they become
 	sides       map[string]*side
 	held        bool // a presence conflict waits for a person: nothing moves
+	waits       bool // nobody can tell now whether a side of it changed
 	overruled   bool // a delete stands against an update that had not seen it
 	born        bool // golden comes into being, or a new life begins
 	out         Verdict

@@ -2,7 +2,6 @@ package merge
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/trueup-data/trueup/pipeline"
 )
@@ -26,19 +25,6 @@ func (j *judging) presence() {
 	}
 }
 
-// stillHeld: a presence conflict that waits stays as it is while any system is
-// unknown; nobody can tell whether a side has changed.
-func (j *judging) stillHeld() bool {
-	for _, f := range j.in.Findings {
-		if f.Kind == "against_update" && j.count(func(s *side) bool { return s.unknown != "" }) > 0 {
-			j.held = true
-			j.find(f.Kind, f.Severity, f.System, f.Observed)
-			return true
-		}
-	}
-	return false
-}
-
 // birth: a key that one or more systems hold comes into being.
 func (j *judging) birth() {
 	if j.count((*side).takesPart) == 0 {
@@ -59,7 +45,7 @@ func (j *judging) deletions() {
 	}
 	updaters := j.names(func(s *side) bool { return s.takesPart() && j.updated(s) })
 	if len(ruling) > 0 && len(updaters) > 0 {
-		if !j.againstUpdate(ruling, updaters) {
+		if !j.againstUpdate(ruling, ruling, updaters) {
 			if j.held {
 				return
 			}
@@ -90,23 +76,6 @@ func (j *judging) updated(s *side) bool {
 		return *s.row.Version > *s.base.Version
 	}
 	return s.row.Hash != s.base.Hash
-}
-
-// againstUpdate decides a delete that meets an update which had not seen it.
-// True: the delete stands.
-func (j *judging) againstUpdate(deleters, updaters []string) bool {
-	rule := j.rules.AgainstUpdate
-	sides := "deleted in " + strings.Join(deleters, " ") + ", changed in " + strings.Join(updaters, " ")
-	j.held, j.overruled = rule == "hold", rule == "delete"
-	if j.held {
-		known := slices.ContainsFunc(j.in.Findings, func(f Finding) bool { return f.Kind == "against_update" && f.Observed == sides })
-		j.find("against_update", "high", deleters[0], sides)
-		if known {
-			return false
-		}
-	}
-	j.out.Conflicts = append(j.out.Conflicts, Conflict{Kind: "presence", System: deleters[0], Chosen: &rule, Reason: sides})
-	return rule == "delete"
 }
 
 // die: golden gives the key up; the tombstone names every ID that held it.
@@ -144,7 +113,7 @@ func (j *judging) afterlife() {
 	if len(updaters) == 0 {
 		return
 	}
-	if j.againstUpdate([]string{j.tombstone.Source}, updaters) {
+	if j.againstUpdate([]string{j.tombstone.Source}, nil, updaters) {
 		return
 	}
 	if !j.held {
