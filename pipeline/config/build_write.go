@@ -21,6 +21,9 @@ func (b *builder) write(sys System, w writePart) *Write {
 	}
 	out.Idempotency = b.retention(w.Settings.Get("idempotency"))
 	out.Precondition = declared(w.Settings, "precondition")
+	if out.Leave = w.Leave; out.Leave == "" {
+		out.Leave = "keep"
+	}
 	out.Verify = w.Verify
 	if out.Verify == "" {
 		out.Verify = "read"

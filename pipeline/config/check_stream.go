@@ -111,7 +111,18 @@ func (b *builder) checkWrite(st Stream, raw writePart, x extractPart) {
 	if x.Settings.Has("search") && !w.Create {
 		b.noEffect(x.Settings, "search", "it finds what a create left behind, and create is not declared")
 	}
+	b.checkLeave(raw, *w)
 	b.writePaths(raw, x)
+}
+
+// checkLeave: only what has a scope can leave it.
+func (b *builder) checkLeave(raw writePart, w Write) {
+	switch {
+	case w.Scope == nil && raw.Leave != "":
+		b.noEffect(raw.Settings, "leave", "without write.scope no record ever leaves")
+	case w.Leave != "keep" && !w.Delete:
+		b.problems.add(raw.Settings.At(), fmt.Sprintf("%q cannot be done", join(raw.Settings.Path(), "leave")), "delete is not declared", "declare delete, or write leave: keep")
+	}
 }
 
 func (b *builder) canFetchStream(st Stream) bool {

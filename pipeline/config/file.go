@@ -222,7 +222,7 @@ type writePart struct {
 	Lossy     Node           `yaml:"lossy" unbuilt:"values are compared as they are"`
 	Rewrites  Node           `yaml:"rewrites" unbuilt:"values are compared as they are"`
 	LossyNews Node           `yaml:"lossy_news" unbuilt:"values are compared as they are"`
-	Leave     Node           `yaml:"leave" unbuilt:"records that leave the scope are kept"`
+	Leave     string         `yaml:"leave" enum:"keep|delete|hold" help:"what becomes of a record that leaves write.scope: kept there with a finding, deleted there, or asked about; default keep"`
 	Recreate  Node           `yaml:"recreate" unbuilt:"it is resolve.deletes.recreate so far, for all systems of the entity"`
 	Protect   Node           `yaml:"protect" unbuilt:"no field is protected"`
 	Settings  Node           `yaml:",rest"`

@@ -225,7 +225,7 @@ func Journal() Table {
 func Conflicts(entity string) Table {
 	return Table{Name: "conflicts/" + entity, Version: 1, Fold: Append,
 		Columns: keyed(col("field", text), // "" is the presence of the record
-			col("kind", text), // overridden, presence
+			col("kind", text), // overridden, presence, replaced
 			col("system", text), col("base", text), col("seen", text), col("golden", text),
 			col("chosen", text), col("reason", text), col("run", text), col("recorded_at", timestamp))}
 }

@@ -12,7 +12,8 @@ WHERE v.keys > greatest(g.at_least, g.percent * coalesce(z.records, 0) / 100);
 CREATE OR REPLACE TEMP TABLE final_change AS
 SELECT w.* EXCLUDE (state),
        CASE WHEN t.reason IS NOT NULL AND w.state = 'ready' AND NOT w.approved THEN 'held' ELSE w.state END AS state,
-       CASE WHEN w.state = 'ready' AND NOT w.approved THEN coalesce(t.reason, '') ELSE '' END AS reason
+       CASE WHEN w.state = 'held' THEN 'it leaves the scope; leave: hold'
+            WHEN w.state = 'ready' AND NOT w.approved THEN coalesce(t.reason, '') ELSE '' END AS reason
 FROM wanted w
 LEFT JOIN stopped t USING (system, kind);
 

@@ -62,7 +62,11 @@ JOIN cand k USING (_key) CROSS JOIN p_run r;
 
 INSERT INTO out_conflicts
 SELECT k._khash, k.key, c.field, c.kind, c.system, c.base, c.seen, c.golden, c.chosen, c.reason, r.run, make_timestamptz(r.run_at_us)
-FROM conflict c JOIN cand k USING (_key) CROSS JOIN p_run r;
+FROM conflict c JOIN cand k USING (_key) CROSS JOIN p_run r
+UNION ALL
+SELECT k._khash, k.key, '', 'replaced', p.system, p.base_id, p.id, NULL, NULL, 'the record has a new ID', r.run, make_timestamptz(r.run_at_us)
+FROM party p JOIN cand k USING (_key) CROSS JOIN p_run r
+WHERE p.fate = 'live' AND NOT p.old AND p.id IS NOT NULL AND p.base_id <> p.id;
 
 INSERT INTO all_difference SELECT k._khash, d.* REPLACE (k.key AS _key) FROM difference2 d JOIN cand k USING (_key);
 INSERT INTO all_difference0 SELECT k._khash, d.* REPLACE (k.key AS _key) FROM difference0 d JOIN cand k USING (_key);

@@ -56,6 +56,21 @@ JOIN scope_new c ON c._key = a._key AND c.system = a.system AND c.in_scope
 LEFT JOIN last_link l ON l._key = a._key AND l.system = a.system
 WHERE a.live AND a.id IS NULL AND a.can_create;
 
+-- Records that belonged into a system and do no more. They are kept there, with a
+-- finding, and still contend; or they are deleted there, by themselves or once a
+-- person approved that. Nothing leaves while a field that the scope reads waits.
+CREATE OR REPLACE TEMP TABLE leaver AS
+SELECT a._key, a.system, a.id, s.leave = 'hold' AS asks, s.leave <> 'keep' AND w._key IS NULL AS goes
+FROM addressee a
+JOIN p_system s USING (system)
+JOIN scope_new n ON n._key = a._key AND n.system = a.system AND NOT n.in_scope
+LEFT JOIN scope_old o ON o._key = a._key AND o.system = a.system AND o.in_scope
+LEFT JOIN finding0 f ON f._key = a._key AND f.system = a.system AND f.kind = 'left_scope'
+LEFT JOIN golden_record0 g ON g._key = a._key
+LEFT JOIN (SELECT DISTINCT h._key, c.system FROM (SELECT _key, unnest(string_split(field, ',')) AS field FROM field_hold) h JOIN p_scoped c USING (field)) w
+    ON w._key = a._key AND w.system = a.system
+WHERE a.live AND a.id IS NOT NULL AND NOT a.old AND (o._key IS NOT NULL AND g.live OR f._key IS NOT NULL);
+
 CREATE OR REPLACE TEMP TABLE proposal AS
 WITH body AS (
     SELECT _key, system, 'update' AS op,
@@ -77,7 +92,8 @@ WITH body AS (
     FROM addressee a
     JOIN link2 l ON l._key = a._key AND l.system = a.system AND l.id = a.id AND l.state = 'live'
     LEFT JOIN column_now o ON o._key = a._key AND o.system = a.system AND o.id = a.id AND o.state IN ('value', 'null') AND o.mapped
-    WHERE a.old AND a.can_delete GROUP BY a._key, a.system)
+    LEFT JOIN leaver v ON v._key = a._key AND v.system = a.system AND v.goes
+    WHERE (a.old OR v._key IS NOT NULL) AND a.can_delete GROUP BY a._key, a.system)
 SELECT b._key, b.system, b.op, b.before, b.after,
        sha256(concat_ws(chr(31), b.system, k.key, b.op, b.before, b.after)) AS effect,
        CASE WHEN b.op <> 'create' THEN a.id END AS id, b.link_us,
@@ -88,8 +104,12 @@ SELECT b._key, b.system, b.op, b.before, b.after,
        -- A system that cannot be read now still holds what it was judged by.
        b.op = 'create' AND NOT EXISTS (
            FROM party h WHERE h._key = b._key AND h.joined
-               AND CASE WHEN h.unknown <> '' THEN h.base_id ELSE h.id END IS NOT NULL AND NOT h.old) AS unjoined
-FROM body b JOIN addressee a USING (_key, system) JOIN cand k USING (_key);
+               AND CASE WHEN h.unknown <> '' THEN h.base_id ELSE h.id END IS NOT NULL AND NOT h.old) AS unjoined,
+       coalesce(v.asks AND b.op = 'delete', false) AS asks
+FROM body b
+JOIN addressee a USING (_key, system)
+JOIN cand k USING (_key)
+LEFT JOIN leaver v ON v._key = b._key AND v.system = b.system;
 
 CREATE OR REPLACE TEMP TABLE want AS
 SELECT p.* FROM proposal p
@@ -133,13 +153,7 @@ WITH wanted AS (
     UNION ALL
     SELECT _key, 'deleted_elsewhere', 'low', system, '' FROM uncreated WHERE waits
     UNION ALL
-    SELECT a._key, 'left_scope', 'low', a.system, a.id
-    FROM addressee a
-    JOIN scope_new n ON n._key = a._key AND n.system = a.system AND NOT n.in_scope
-    LEFT JOIN scope_old o ON o._key = a._key AND o.system = a.system AND o.in_scope
-    LEFT JOIN finding0 f ON f._key = a._key AND f.system = a.system AND f.kind = 'left_scope'
-    LEFT JOIN golden_record0 g ON g._key = a._key
-    WHERE a.live AND a.id IS NOT NULL AND NOT a.old AND (o._key IS NOT NULL AND g.live OR f._key IS NOT NULL))
+    SELECT _key, 'left_scope', 'low', system, id FROM leaver)
 FROM wanted
 UNION ALL
 SELECT f._key, f.kind, f.severity, f.system, f.observed

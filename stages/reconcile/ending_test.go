@@ -93,6 +93,9 @@ func (s *scenario) changeLine(c map[string]*string) string {
 }
 
 func conflictLine(c map[string]*string) string {
+	if str(c["kind"]) == "replaced" {
+		return fmt.Sprintf("%s of %s is replaced in %s: now %s", str(c["base"]), *c["_key"], *c["system"], str(c["seen"]))
+	}
 	if str(c["kind"]) == "presence" {
 		return fmt.Sprintf("conflict about the presence of %s: %s; chosen: %s", *c["_key"], str(c["reason"]), shownAs(c["chosen"]))
 	}

@@ -240,7 +240,7 @@ func (g *game) send() {
 			g.w.choose(fmt.Sprintf("h%d-%s", g.w.run, *h["hold"]), *h["hold"], *h["contenders"], *g.pick("keep", "delete"), asked)
 		}
 	}
-	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' ORDER BY change") {
+	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' OR state = 'held' AND attempt = 0 ORDER BY change") {
 		if g.calm || g.chance(20) {
 			kind := "approve"
 			if !g.calm && g.chance(30) {

@@ -399,8 +399,10 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 		entity.Resolve.Deletes.Recreate = "create"
 	}
 	for _, name := range names {
+		var reads []string
 		scope, inScope := "", func(merge.Fields) bool { return true }
 		if g.rng.IntN(2) == 0 {
+			reads = []string{"guest"}
 			scope, inScope = "guest <> 'cid'", func(f merge.Fields) bool { v := f.Get("guest"); return v.State == merge.Value && v.Text != "cid" }
 		}
 		p := &player{name: name, st: styles[name], records: map[string]*held{}, settle: time.Duration(g.rng.IntN(2)) * 30 * time.Minute}
@@ -409,6 +411,8 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 		system.SettleUS, system.Checked = p.settle.Microseconds(), g.rng.IntN(3) > 0
 		stream.Write.Create, stream.Write.Update, stream.Write.Delete = system.Create, system.Update, system.Delete
 		stream.Write.Settle = p.settle
+		system.ScopeReads, system.Leave = reads, *g.pick("keep", "delete", "hold")
+		stream.Write.Leave = system.Leave
 		if !system.Checked {
 			stream.Write.Verify = "none"
 		}

@@ -37,6 +37,7 @@ type scenarioWrite struct {
 	Scope  string // guest the record must have
 	Settle string
 	Cannot []string // create, update, delete
+	Leave  string   // keep, delete, hold
 }
 
 const scenarioRoot = "../../testdata/scenarios/reconcile"
@@ -133,7 +134,13 @@ func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, 
 		scope, inScope = "guest = '"+w.Scope+"'", func(f merge.Fields) bool { return f.Get("guest") == merge.Of(w.Scope) }
 	}
 	stream, system := projectStream(name, st, scope), oracleSystem(name, st, inScope)
-	system.Checked = true
+	system.Checked, system.Leave = true, "keep"
+	if w.Leave != "" {
+		stream.Write.Leave, system.Leave = w.Leave, w.Leave
+	}
+	if w.Scope != "" {
+		system.ScopeReads = []string{"guest"}
+	}
 	system.Create, system.Update, system.Delete = !slices.Contains(w.Cannot, "create"), !slices.Contains(w.Cannot, "update"), !slices.Contains(w.Cannot, "delete")
 	if w.Settle != "" {
 		settle, err := time.ParseDuration(w.Settle)

@@ -29,6 +29,7 @@ type System struct {
 	Maps    []Bound         // entity fields that it maps, in the entity's order
 	Writes  []Bound         // columns that it writes, in declared order
 	Scope   string          // SQL over entity fields; "true" without one
+	Scoped  []string        // entity fields that the scope reads
 	Write   *config.Write   // nil: only read
 	Timed   bool            // its versions are times: when a record was changed
 }
@@ -106,7 +107,7 @@ func (s *System) bindWrites(binder Binder, entity config.Entity, write config.Wr
 		if err != nil {
 			return err
 		}
-		s.Scope = b.SQL
+		s.Scope, s.Scoped = b.SQL, b.Reads
 	}
 	for _, f := range s.Columns {
 		expr, ok := writeOf(f, entity, write)

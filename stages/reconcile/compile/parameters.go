@@ -12,7 +12,7 @@ import (
 // Parameters are the small tables that hold what the project file says of the
 // entity: fields, mappings, rules, guards are rows that the static statements join.
 func (e *Entity) Parameters() []string {
-	var fields, maps, reads, serves, authority, deletes []string
+	var scoped, fields, maps, reads, serves, authority, deletes []string
 	for i, f := range e.Fields {
 		fields = append(fields, row(Literal(f.Name), fmt.Sprint(i)))
 		for rank, system := range e.Authority(f.Name) {
@@ -25,6 +25,9 @@ func (e *Entity) Parameters() []string {
 			for _, column := range m.Reads {
 				reads = append(reads, row(Literal(s.Name), Literal(m.Name), Literal(column)))
 			}
+		}
+		for _, f := range s.Scoped {
+			scoped = append(scoped, row(Literal(s.Name), Literal(f)))
 		}
 		for column, served := range s.Serves() {
 			for _, field := range served {
@@ -42,6 +45,7 @@ func (e *Entity) Parameters() []string {
 		table("p_reads", "system VARCHAR, field VARCHAR, col VARCHAR", reads),
 		table("p_serves", "system VARCHAR, col VARCHAR, field VARCHAR", serves),
 		table("p_authority", "field VARCHAR, rank INTEGER, system VARCHAR", authority),
+		table("p_scoped", "system VARCHAR, field VARCHAR", scoped),
 		table("p_deletes", "system VARCHAR", deletes),
 		table("p_guard", "kind VARCHAR, at_least BIGINT, percent DOUBLE", nil),
 		table("p_finding", "kind VARCHAR, expected VARCHAR, help VARCHAR", findings()),
@@ -55,7 +59,7 @@ func findings() []string {
 		row("'stale'", "'versions only rise'", "'trueup explain ENTITY KEY'"),
 		row("'against_update'", "'a delete and an update that had seen each other'", "'undo one of the two sides, or set resolve.deletes.against_update to update or delete'"),
 		row("'deleted_elsewhere'", "'only the systems of deletes.authority delete'", "'delete the record in an authority, or set resolve.deletes.recreate to create'"),
-		row("'left_scope'", "'records in scope'", "'delete the record there by hand, or widen write.scope'"),
+		row("'left_scope'", "'records in scope'", "'delete the record there by hand, widen write.scope, or set write.leave'"),
 		row("'guard'", "'fewer changes at once'", "'trueup plan, then trueup approve PLAN'"),
 		row("'quarantine'", "'less at once from one stream'", "'look at what it shows; trueup approve FINDING lets it be judged, or mend it there'"),
 	}
@@ -108,18 +112,21 @@ func (s System) Checked() bool {
 // SystemRow is the system's row of p_system.
 func (s System) SystemRow(ord int, joined, due, complete, quarantined bool) string {
 	w := s.Write
-	settle, create, update, del := int64(0), false, false, false
+	settle, create, update, del, leave := int64(0), false, false, false, "keep"
+	if w != nil && w.Leave != "" {
+		leave = w.Leave
+	}
 	if w != nil {
 		settle, create, update, del = w.Settle.Microseconds(), w.Create, w.Update, w.Delete
 	}
 	return row(Literal(s.Name), fmt.Sprint(ord), fmt.Sprint(joined), fmt.Sprint(due), fmt.Sprint(complete), fmt.Sprint(settle),
-		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()), fmt.Sprint(s.Timed), fmt.Sprint(quarantined))
+		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()), fmt.Sprint(s.Timed), fmt.Sprint(quarantined), Literal(leave))
 }
 
 // SystemTable makes p_system of rows.
 func SystemTable(rows []string) string {
 	return table("p_system", "system VARCHAR, ord INTEGER, joined BOOLEAN, due BOOLEAN, complete BOOLEAN, settle_us BIGINT, "+
-		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN, timed BOOLEAN, quarantined BOOLEAN", rows)
+		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN, timed BOOLEAN, quarantined BOOLEAN, leave VARCHAR", rows)
 }
 
 // Golden is the statement that adds the golden rows that changed to out_golden.

@@ -97,6 +97,8 @@ func (r *Rules) propose(on Standing, judged Judged, w Want) (Planned, bool) {
 		p.State, p.approved = "ready", true
 	case waiting:
 		p.State = "planned"
+	case w.Asks:
+		p.State = "held"
 	default:
 		p.State = "ready"
 	}

@@ -28,6 +28,8 @@ type System struct {
 	Feeds                  map[string][]string        // written stream field -> the entity fields that its expression reads
 	Scope                  func(golden Fields) bool
 	Create, Update, Delete bool
+	Leave                  string   // what becomes of a record that leaves the scope: keep, delete, hold
+	ScopeReads             []string // entity fields that the scope reads
 	SettleUS               int64
 	Checked                bool  // every write is compared right before it is sent
 	Timed                  bool  // its versions are times
@@ -250,6 +252,7 @@ type Want struct {
 	Before, After pipeline.Values
 	Seen          *Row  // the observation that it corrects; nil for a create
 	LinkUS        int64 // of a create: when the system last had the key, or 0
+	Asks          bool  // it leaves the scope, and a person is to say whether it is deleted
 	Unjoined      bool  // only systems whose plan is not approved hold the record
 }
 

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/trueup-data/trueup/pipeline"
 )
@@ -33,6 +34,10 @@ func (j *judging) follow() {
 			base.set(field, v, version)
 		}
 		base.Frozen = s.frozen
+		if s.base != nil && s.base.ID != base.ID && j.before.Live {
+			old, now := s.base.ID, base.ID
+			j.out.Conflicts = append(j.out.Conflicts, Conflict{Kind: "replaced", System: s.sys.Name, Base: &old, Seen: &now, Reason: "the record has a new ID"})
+		}
 		j.golden.Bases[s.sys.Name] = base
 	})
 }
@@ -92,6 +97,14 @@ func (j *judging) sendDelete(s *side, refused map[string]Difference) {
 		j.differ(Difference{System: s.sys.Name, Kind: "overridden", Seen: &s.row.ID, Reason: "deleted elsewhere; this system declares no delete"})
 		return
 	}
+	j.deleteThere(s, false, refused)
+}
+
+// deleteThere asks for the delete of the record that the system shows.
+func (j *judging) deleteThere(s *side, asks bool, refused map[string]Difference) {
+	if j.links[[2]string{s.sys.Name, s.row.ID}].State != "live" {
+		return
+	}
 	before := pipeline.Values{}
 	for _, reads := range s.sys.Reads {
 		for _, column := range reads {
@@ -100,7 +113,7 @@ func (j *judging) sendDelete(s *side, refused map[string]Difference) {
 			}
 		}
 	}
-	j.propose(Want{System: s.sys.Name, ID: s.row.ID, Op: pipeline.OpDelete, Before: before, After: pipeline.Values{}, Seen: s.row}, refused)
+	j.propose(Want{System: s.sys.Name, ID: s.row.ID, Op: pipeline.OpDelete, Before: before, After: pipeline.Values{}, Seen: s.row, Asks: asks}, refused)
 }
 
 // sendCreate: golden belongs into the system, and it is not there. What the
@@ -148,7 +161,7 @@ func (j *judging) lastLink(s *side) (at int64, deletedThere bool) {
 // payloads never carried, that did not map, or that may lag behind our own write.
 func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 	if !s.sys.Scope(j.golden.Fields) {
-		j.leaveScope(s)
+		j.leaveScope(s, refused)
 		return
 	}
 	mapped := s.sys.Map(s.row.Stream)
@@ -207,14 +220,30 @@ func (s *side) concerns(column string, differing []string) bool {
 	})
 }
 
-// leaveScope: a record that belonged into the system and does no more is kept
-// there, with a finding, and still contends.
-func (j *judging) leaveScope(s *side) {
+// leaveScope: a record that belonged into the system and does no more. It is kept
+// there, with a finding, and still contends; or it is deleted there, by itself or
+// once a person approved that. Nothing leaves while a field that the scope reads
+// waits for a person.
+func (j *judging) leaveScope(s *side, refused map[string]Difference) {
 	was := j.before != nil && j.before.Live && s.sys.Scope(j.before.Fields)
 	known := slices.ContainsFunc(j.in.Findings, func(f Finding) bool { return f.Kind == "left_scope" && f.System == s.sys.Name })
-	if was || known {
-		j.find("left_scope", "low", s.sys.Name, s.row.ID)
+	if !was && !known {
+		return
 	}
+	j.find("left_scope", "low", s.sys.Name, s.row.ID)
+	if s.sys.Leave != "keep" && s.sys.Delete && !slices.ContainsFunc(s.sys.ScopeReads, j.fieldWaits) {
+		j.deleteThere(s, s.sys.Leave == "hold", refused)
+	}
+}
+
+// fieldWaits reports whether a field of golden, or one of its group, waits for a person.
+func (j *judging) fieldWaits(field string) bool {
+	for held := range j.holds {
+		if slices.Contains(strings.Split(held, ","), field) {
+			return true
+		}
+	}
+	return false
 }
 
 func samePointer(a, b *string) bool {
