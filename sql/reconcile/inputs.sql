@@ -19,8 +19,10 @@ SELECT c.* REPLACE (coalesce(c.attempt, 0) AS attempt, k._key AS _key), k.key
 FROM in_changes c JOIN cand k ON k._khash = c._khash AND k.key = c._key;
 
 CREATE OR REPLACE TEMP TABLE applied_column AS
-SELECT _key, system, id, epoch_us(recorded_at) AS at_us, unnest(map_keys(CAST(after::JSON AS MAP(VARCHAR, VARCHAR)))) AS col
-FROM change0 WHERE state = 'applied' AND op <> 'delete';
+SELECT *, after[col] AS after_text, before[col] AS before_text
+FROM (SELECT *, unnest(map_keys(after)) AS col
+      FROM (SELECT _key, system, id, op, epoch_us(recorded_at) AS at_us, CAST(after::JSON AS MAP(VARCHAR, VARCHAR)) AS after, CAST(before::JSON AS MAP(VARCHAR, VARCHAR)) AS before
+            FROM change0 WHERE state = 'applied' AND op <> 'delete'));
 
 CREATE OR REPLACE TEMP TABLE difference0 AS
 SELECT k._key, d.system, d.field, d.kind, d.golden, d.seen, d.reason

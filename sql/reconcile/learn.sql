@@ -113,8 +113,20 @@ WITH learnt AS (
     FROM outcome_column c
     LEFT JOIN answer w ON w._key = c._key AND w.system = c.system AND w.change = c.change
     LEFT JOIN answer_column a ON a._key = c._key AND a.system = c.system AND a.change = c.change AND a.col = c.col
-    WHERE c.op = 'update' AND c.outcome IN ('rejected', 'refused', 'not_kept', 'altered'))
+    WHERE c.op = 'update' AND c.outcome IN ('rejected', 'refused', 'not_kept', 'altered')),
+-- The same write done three times within the window: the system sets it back.
+flapping AS (
+    SELECT c._key, c.system, c.col AS field, 'refused' AS kind, c.after_text AS golden, c.before_text AS seen, 'sent three times and not kept' AS reason
+    FROM applied_column c JOIN p_run r ON c.at_us > r.run_at_us - r.window_us
+    ANTI JOIN learnt l ON l._key = c._key AND l.system = c.system AND l.field = c.col
+    WHERE c.op = 'update'
+    GROUP BY c._key, c.system, c.col, c.after_text, c.before_text HAVING count(*) >= 3
+    QUALIFY row_number() OVER (PARTITION BY c._key, c.system, c.col ORDER BY max(c.at_us) DESC, c.after_text, c.before_text) = 1)
 SELECT * FROM learnt
 UNION ALL
+SELECT * FROM flapping
+UNION ALL
 SELECT d._key, d.system, d.field, d.kind, d.golden, d.seen, d.reason
-FROM difference0 d ANTI JOIN learnt l ON l._key = d._key AND l.system = d.system AND l.field = d.field;
+FROM difference0 d
+ANTI JOIN (SELECT _key, system, field FROM learnt UNION ALL SELECT _key, system, field FROM flapping) l
+    ON l._key = d._key AND l.system = d.system AND l.field = d.field;

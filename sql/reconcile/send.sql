@@ -153,7 +153,12 @@ WITH wanted AS (
     UNION ALL
     SELECT _key, 'deleted_elsewhere', 'low', system, '' FROM uncreated WHERE waits
     UNION ALL
-    SELECT _key, 'left_scope', 'low', system, id FROM leaver)
+    SELECT _key, 'left_scope', 'low', system, id FROM leaver
+    UNION ALL
+    SELECT u._key, 'flapping', 'high', u.system, string_agg(u.col, ' ' ORDER BY u.col)
+    FROM update_column u
+    JOIN refused r ON r._key = u._key AND r.system = u.system AND r.field = u.col AND r.reason = 'sent three times and not kept'
+    WHERE u.refused GROUP BY u._key, u.system)
 FROM wanted
 UNION ALL
 SELECT f._key, f.kind, f.severity, f.system, f.observed

@@ -23,7 +23,7 @@ import (
 // verdicts lets the oracle judge the situations as they stand.
 func (w *world) verdicts(in map[string]*merge.Situation, candidates map[string]bool) (map[string]merge.Verdict, []merge.Planned, []string) {
 	rules := *w.rules
-	rules.Run, rules.NowUS = w.runID(), w.at.UnixMicro()
+	rules.Run, rules.NowUS, rules.WindowUS = w.runID(), w.at.UnixMicro(), w.guards.Window.Microseconds()
 	rules.Systems = slices.Clone(w.rules.Systems)
 	for i := range rules.Systems {
 		rules.Systems[i].Joined, rules.Systems[i].Due, rules.Systems[i].Complete = w.states[i].joined, w.states[i].due, w.states[i].complete

@@ -30,6 +30,7 @@ type scenarioStart struct {
 	Write   map[string]scenarioWrite
 	Joining []string       // systems whose first plan is not approved yet
 	Guards  map[string]int // creates, changes, deletes; read changes, read nulls, read deletes: at most so many keys
+	Window  string         // of the guards; default 3h
 	Begin   []string       // steps; afterwards everybody takes what is sent until all agree
 }
 
@@ -119,7 +120,7 @@ func newScenario(t *testing.T, start scenarioStart) *scenario {
 		s.agree()
 	}
 	most := func(kind string) config.Limit { return config.Limit{AtLeast: start.Guards[kind]} }
-	g.w.guards = config.Guards{MaxDeletes: most("deletes"), MaxChanges: most("changes"), MaxCreates: most("creates"), Window: 3 * time.Hour,
+	g.w.guards = config.Guards{MaxDeletes: most("deletes"), MaxChanges: most("changes"), MaxCreates: most("creates"), Window: s.duration(start.Window, 3*time.Hour),
 		Input: config.InputGuards{MaxDeletes: most("read deletes"), MaxChanges: most("read changes"), MaxNulls: most("read nulls")}}
 	for i := range g.w.states {
 		g.w.states[i].joined = !slices.Contains(start.Joining, start.Systems[i])
@@ -149,6 +150,16 @@ func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, 
 	}
 	stream.Write.Create, stream.Write.Update, stream.Write.Delete = system.Create, system.Update, system.Delete
 	return stream, system
+}
+
+func (s *scenario) duration(text string, otherwise time.Duration) time.Duration {
+	s.t.Helper()
+	if text == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(text)
+	must(s.t, err)
+	return d
 }
 
 // agree lets everybody take what is sent until nothing is.

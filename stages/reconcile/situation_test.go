@@ -149,7 +149,7 @@ func (w *world) readWork(of func(*string) *merge.Situation) {
 		byID[*r["change"]] = r
 		s := of(r["_key"])
 		s.Changes = append(s.Changes, merge.Change{ID: *r["change"], System: *r["system"], RecordID: str(r["id"]), Op: pipeline.WriteOp(*r["op"]), Effect: *r["effect"],
-			State: *r["state"], Plan: str(r["plan"]), After: decodeText[pipeline.Values](w.t, str(r["after"])), Attempt: number(r["attempt"]),
+			State: *r["state"], Plan: str(r["plan"]), Before: decodeText[pipeline.Values](w.t, str(r["before"])), After: decodeText[pipeline.Values](w.t, str(r["after"])), Attempt: number(r["attempt"]),
 			Generation: number(r["generation"]), AtUS: number(r["recorded_at"])})
 	}
 	decisive := "applied applied_partly already_true not_kept rejected refused"

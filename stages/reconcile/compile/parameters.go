@@ -60,6 +60,7 @@ func findings() []string {
 		row("'against_update'", "'a delete and an update that had seen each other'", "'undo one of the two sides, or set resolve.deletes.against_update to update or delete'"),
 		row("'deleted_elsewhere'", "'only the systems of deletes.authority delete'", "'delete the record in an authority, or set resolve.deletes.recreate to create'"),
 		row("'left_scope'", "'records in scope'", "'delete the record there by hand, widen write.scope, or set write.leave'"),
+		row("'flapping'", "'a value that stays as it was written'", "'if the field is read-only there, take it out of write.fields; if a rule of that system sets it back, let that system be its authority'"),
 		row("'guard'", "'fewer changes at once'", "'trueup plan, then trueup approve PLAN'"),
 		row("'quarantine'", "'less at once from one stream'", "'look at what it shows; trueup approve FINDING lets it be judged, or mend it there'"),
 	}

@@ -19,6 +19,7 @@ func (j *judging) learn() {
 				j.learnFrom(s, o)
 			}
 		}
+		j.learnFlapping(s)
 	})
 	j.before = j.golden.clone()
 	j.each(func(s *side) {
@@ -128,6 +129,40 @@ func (j *judging) learnRefusal(o Outcome) {
 		}
 		j.differ(Difference{System: o.System, Field: column, Kind: "refused", Golden: o.After[column], Seen: seen, Reason: string(outcome)})
 	}
+}
+
+// flapping is why a value is not sent again.
+const flapping = "sent three times and not kept"
+
+// learnFlapping: where the same write of a field was done three times within the
+// guards' window, the system sets it back by itself: it is a known difference
+// until either side changes.
+func (j *judging) learnFlapping(s *side) {
+	type write struct{ column, before, after string }
+	times := map[write]int{}
+	for _, c := range j.in.Changes {
+		if c.System != s.sys.Name || c.State != "applied" || c.Op != pipeline.OpUpdate || c.AtUS <= j.rules.NowUS-j.rules.WindowUS {
+			continue
+		}
+		for column, to := range c.After {
+			from := c.Before[column]
+			w := write{column, ValuesJSON(pipeline.Values{"": from}), ValuesJSON(pipeline.Values{"": to})}
+			if times[w]++; times[w] == 3 && !j.declinedNow(s, column) {
+				j.differ(Difference{System: s.sys.Name, Field: column, Kind: "refused", Golden: to, Seen: from, Reason: flapping})
+			}
+		}
+	}
+}
+
+// declinedNow reports whether the last write told of the column that it was not taken.
+func (j *judging) declinedNow(s *side, column string) bool {
+	for _, o := range j.in.Outcomes {
+		_, sent := o.After[column]
+		if o.System == s.sys.Name && o.Op == pipeline.OpUpdate && sent && (declined(o.column(column)) || o.column(column) == altered) {
+			return true
+		}
+	}
+	return false
 }
 
 // altered: of one field of a write, the system shows neither what was sent nor

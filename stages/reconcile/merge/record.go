@@ -17,6 +17,7 @@ type Rules struct {
 	Recreate      bool                // what a system without that authority deleted is created again
 	Run           string              // of this judgement
 	NowUS         int64               // its pinned clock
+	WindowUS      int64               // of the guards
 }
 
 // System is one stream of the entity: its mappings as functions, and what may be written.
@@ -165,7 +166,7 @@ type Change struct {
 	Op                   pipeline.WriteOp
 	Effect, State        string
 	Plan                 string
-	After                pipeline.Values
+	Before, After        pipeline.Values
 	Attempt, Generation  int64
 	AtUS                 int64
 }

@@ -168,6 +168,7 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 	differing := j.differing(s, mapped)
 	written := s.sys.Write(j.golden.Fields)
 	before, after, covered := pipeline.Values{}, pipeline.Values{}, map[string]bool{}
+	var flaps []string
 	for _, column := range sortedKeys(s.sys.Feeds) {
 		to, from := written.Get(column), s.row.Stream.Get(column)
 		if !s.sys.Update || !to.Set() || !from.Set() || to == from || !s.concerns(column, differing) {
@@ -178,9 +179,15 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 		}
 		if d, ok := refused[column]; ok && samePointer(d.Golden, to.Pointer()) && samePointer(d.Seen, from.Pointer()) {
 			j.differ(d)
+			if d.Reason == flapping {
+				flaps = append(flaps, column)
+			}
 			continue
 		}
 		before[column], after[column] = from.Pointer(), to.Pointer()
+	}
+	if len(flaps) > 0 {
+		j.find("flapping", "high", s.sys.Name, strings.Join(flaps, " "))
 	}
 	for _, field := range differing {
 		_, listed := j.differences[[2]string{s.sys.Name, field}]
