@@ -120,6 +120,7 @@ func (b *builder) streamOf(ent Entity, sys System, e Entry[streamPart]) Stream {
 	out.Map = mappings(ent, out.Extract.Fields, e.Value.Map)
 	if w := e.Value.Write; w != nil {
 		out.Write = b.write(sys, *w)
+		out.Write.Lossy = b.losses(out, *w)
 	}
 	return out
 }

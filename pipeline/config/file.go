@@ -219,9 +219,9 @@ type writePart struct {
 	Fields    Map[Expr]      `yaml:"fields" help:"SQL over the entity's fields, by the path of the system's field"`
 	Settle    *time.Duration `yaml:"settle" help:"how long its listings may lag behind its writes; default 0"`
 	Verify    string         `yaml:"verify" enum:"read|none" help:"read the record right before each write; default read where there is no precondition"`
-	Lossy     Node           `yaml:"lossy" unbuilt:"values are compared as they are"`
-	Rewrites  Node           `yaml:"rewrites" unbuilt:"values are compared as they are"`
-	LossyNews Node           `yaml:"lossy_news" unbuilt:"values are compared as they are"`
+	Lossy     Map[lossPart]  `yaml:"lossy" help:"what the system does to values that it is sent, by the path of its field: what differs by no more is the same"`
+	Rewrites  Node           `yaml:"rewrites" unbuilt:"what a system makes of a value is declared by lossy, not learnt"`
+	LossyNews Node           `yaml:"lossy_news" unbuilt:"news of a shortened value is taken as it is"`
 	Leave     string         `yaml:"leave" enum:"keep|delete|hold" help:"what becomes of a record that leaves write.scope: kept there with a finding, deleted there, or asked about; default keep"`
 	Recreate  Node           `yaml:"recreate" unbuilt:"it is resolve.deletes.recreate so far, for all systems of the entity"`
 	Protect   Node           `yaml:"protect" unbuilt:"no field is protected"`

@@ -136,9 +136,10 @@ type Write struct {
 	Settle       time.Duration // default 0
 	Idempotency  time.Duration // retention of an idempotency key; 0: none is offered
 	Precondition bool
-	Leave        string // keep (default), delete, hold: what becomes of a record that leaves the scope
-	Verify       string // read (default without preconditions), none
-	Settings     Node   // the connector's own part of write
+	Lossy        map[string]Loss // by stream field
+	Leave        string          // keep (default), delete, hold: what becomes of a record that leaves the scope
+	Verify       string          // read (default without preconditions), none
+	Settings     Node            // the connector's own part of write
 	At           Position
 }
 

@@ -400,7 +400,7 @@ func (w *world) decide(t *testing.T, tenure *lake.Tenure, id, kind, effect strin
 	t.Helper()
 	now := w.Clock.Now()
 	b := delta.NewRows(tables.Decisions())
-	b.Text(id).Text(kind).Text("plan-1").Text(`["` + effect + `"]`).Text("{}").Text("ana").Null().Time(now).Time(now.Add(life))
+	b.Text(id).Text(kind).Text("plan-1").Text(`["` + effect + `"]`).Text("{}").Text("ana").Null().Time(now).Time(now.Add(life)).Null()
 	w.put(t, tenure, tables.Decisions(), b)
 }
 

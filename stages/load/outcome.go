@@ -89,7 +89,7 @@ func (l *loader) judgeFields(s *sent, record *pipeline.Batch) {
 		got, known := l.value(record.Rows, name)
 		was, had := s.change.before[name]
 		switch {
-		case known && same(got, want):
+		case known && l.shows(name, got, want):
 			s.fields[name] = "applied"
 			kept++
 		case !known || had && same(got, was):

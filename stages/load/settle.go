@@ -144,7 +144,7 @@ func (l *loader) proven(c *change, record *pipeline.Batch) map[string]string {
 	out := map[string]string{}
 	for name, want := range c.after {
 		got, known := l.value(record.Rows, name)
-		if known && same(got, want) {
+		if known && l.shows(name, got, want) {
 			out[name] = "applied"
 		} else {
 			out[name] = "unknown"

@@ -115,7 +115,7 @@ func (l *loader) alike(a, b arrow.RecordBatch) bool {
 func (l *loader) compare(c *change, record arrow.RecordBatch) protocol.Sight {
 	s := protocol.Sight{Fields: len(c.after)}
 	for name, want := range c.after {
-		if got, known := l.value(record, name); known && same(got, want) {
+		if got, known := l.value(record, name); known && l.shows(name, got, want) {
 			s.After++
 		}
 	}
@@ -144,6 +144,21 @@ func (l *loader) value(record arrow.RecordBatch, name string) (text *string, kno
 		return nil, true
 	}
 	return nil, false
+}
+
+// shows reports whether a field shows what was sent, after what the system is
+// declared to lose of it.
+func (l *loader) shows(name string, got, sent *string) bool {
+	loss, ok := l.req.Stream.Write.Lossy[name]
+	if !ok || got == nil || sent == nil {
+		return same(got, sent)
+	}
+	for _, f := range l.req.Stream.Extract.Fields {
+		if f.Name == name {
+			return loss.Fold(f.Type, *got) == loss.Fold(f.Type, *sent)
+		}
+	}
+	return same(got, sent)
 }
 
 func same(a, b *string) bool {

@@ -37,7 +37,7 @@ func (g *game) value(column string) *string {
 	case "title":
 		return g.pick("ann|", "bob|late", "ann|late", "annabel|", "")
 	case "note", "memo":
-		return g.pick("late", "vip", "", "")
+		return g.pick("late", "vip", "LATE", "late ", "", "")
 	}
 	return g.pick("ann", "annabel", "bob", "cid", "")
 }
@@ -140,6 +140,7 @@ func (p *player) version(r *held) *int64 {
 // read, some ends are only missing yet, some pages lag behind our writes.
 func (g *game) read(p *player, complete bool) {
 	var page []observation
+	rewinds := p.st.versioned && !g.calm && g.chance(20) // it shows older versions than before
 	for _, id := range slices.Sorted(maps.Keys(p.records)) {
 		r := p.records[id]
 		if !complete && g.chance(50) {
@@ -162,7 +163,7 @@ func (g *game) read(p *player, complete bool) {
 		case !g.calm && g.chance(3):
 			g.letter(p, r, o)
 			continue
-		case p.st.versioned && r.shown != "" && r.version > 1 && !g.calm && g.chance(3):
+		case rewinds && r.shown != "" && r.version > 1 && g.chance(25):
 			back := r.version - 1 - int64(g.rng.IntN(int(r.version-1)))
 			o.version, digest = &back, "older"
 			if r.before != nil {
@@ -295,6 +296,9 @@ func (g *game) apply(p *player, c map[string]*string, asked time.Time, answers b
 		r.before = maps.Clone(r.fields)
 		maps.Copy(r.fields, after)
 		g.touch(r)
+	}
+	if p.lose != nil {
+		p.lose(r.fields)
 	}
 	r.wrote = asked
 	g.settled(c, id, asked, outcome, "applied", "outcome")

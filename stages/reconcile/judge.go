@@ -55,11 +55,14 @@ func (j judgement) judgeRange(ctx context.Context, s session) error {
 	}{
 		{compiled: j.entity.Records()}, {compiled: j.entity.Standing()}, {file: "inputs"}, {compiled: j.entity.Answers()},
 		{file: "learn"}, {file: "observe"}, {file: "presence"},
-		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"},
+		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"}, {file: "unfold"},
 		{compiled: j.entity.Laid("new")}, {file: "view_new"}, {file: "judged"}, {file: "send"}, {file: "hold"}, {file: "rows"},
 		{compiled: []string{j.entity.Golden()}},
 	}
 	for _, step := range steps {
+		if step.file == "unfold" && !j.entity.Lossy() {
+			continue
+		}
 		if step.file != "" {
 			if err := j.file(ctx, s, step.file); err != nil {
 				return err
@@ -193,7 +196,7 @@ func (j judgement) guardRows() string {
 	for kind, limit := range map[string]config.Limit{"deletes": j.guards.MaxDeletes, "updates": j.guards.MaxChanges, "creates": j.guards.MaxCreates,
 		"input deletes": in.MaxDeletes, "input stale": in.MaxDeletes, "input news": in.MaxChanges, "input nulls": in.MaxNulls} {
 		if limit.AtLeast > 0 || limit.Percent > 0 {
-			statement += fmt.Sprintf("; INSERT INTO p_guard VALUES (%s, %d, %g)", compile.Literal(kind), limit.AtLeast, limit.Percent)
+			statement += fmt.Sprintf(";\nINSERT INTO p_guard VALUES (%s, %d, %g)", compile.Literal(kind), limit.AtLeast, limit.Percent)
 		}
 	}
 	return statement

@@ -357,6 +357,7 @@ type player struct {
 	st      style
 	records map[string]*held // by ID
 	settle  time.Duration
+	lose    func(fields map[string]*string) // what it does to values that it is sent
 }
 
 // held is a record that a system holds, and what was last shown of it.
@@ -415,6 +416,9 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 		stream.Write.Leave = system.Leave
 		if !system.Checked {
 			stream.Write.Verify = "none"
+		}
+		if name == "pms" && g.chance(60) {
+			p.lose = g.loses(t, &stream, &system)
 		}
 		entity.Streams = append(entity.Streams, stream)
 		rules.Systems = append(rules.Systems, system)

@@ -92,7 +92,7 @@ func (g *game) recordAgrees(t *rapid.T, s merge.System, in *merge.Situation, r *
 	if !s.Scope(in.Golden.Fields) {
 		return
 	}
-	view, shown := s.View(in.Golden.Fields, stream), s.Map(stream)
+	view, shown := s.View(in.Golden.Fields, stream), s.Shows(stream)
 	for field := range s.Reads {
 		want, got := view.Get(field), shown.Get(field)
 		if want.Set() && got.Set() && want != got && !listed(field) {

@@ -39,6 +39,7 @@ type scenarioWrite struct {
 	Settle string
 	Cannot []string // create, update, delete
 	Leave  string   // keep, delete, hold
+	Loses  string   // of the note: "case", "spaces", "all but N characters"; of the price: "cents"
 }
 
 const scenarioRoot = "../../testdata/scenarios/reconcile"
@@ -138,6 +139,10 @@ func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, 
 	system.Checked, system.Leave = true, "keep"
 	if w.Leave != "" {
 		stream.Write.Leave, system.Leave = w.Leave, w.Leave
+	}
+	if w.Loses != "" {
+		field, loss := lossOf(t, w.Loses)
+		declare(&stream, &system, field, loss)
 	}
 	if w.Scope != "" {
 		system.ScopeReads = []string{"guest"}

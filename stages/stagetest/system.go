@@ -32,10 +32,11 @@ type System struct {
 	Hidden   map[string]bool   // records that listings leave out
 	Unread   map[string]bool   // IDs whose read fails
 	NoFetch  bool
-	NoStatus bool        // answers carry no status, as those of a database
-	Plain    bool        // records carry no version
-	Whole    bool        // updates replace the whole record
-	OnFetch  func(n int) // what people do just before the nth read by ID (from 1)
+	NoStatus bool                             // answers carry no status, as those of a database
+	Plain    bool                             // records carry no version
+	Lose     func(field, value string) string // what it makes of a value that it is sent; nil: it keeps it
+	Whole    bool                             // updates replace the whole record
+	OnFetch  func(n int)                      // what people do just before the nth read by ID (from 1)
 	fetches  int
 	Parts    []pipeline.Partition // nil: one, named ""
 	PartOf   map[string]string    // ID -> partition

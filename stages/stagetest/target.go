@@ -114,6 +114,12 @@ func (s *System) effect(r pipeline.Request, op pipeline.WriteOp) (pipeline.Answe
 	if op == pipeline.OpDelete {
 		delete(s.records, id)
 	} else {
+		for field, v := range values {
+			if v != nil && s.Lose != nil {
+				lost := s.Lose(field, *v)
+				values[field] = &lost
+			}
+		}
 		s.set(id, values)
 	}
 	s.Effects = append(s.Effects, fmt.Sprintf("%s %s %s", op, id, r.Body))

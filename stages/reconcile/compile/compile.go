@@ -39,9 +39,10 @@ type Bound struct {
 	Name   string
 	Type   schemas.Type // of Name
 	SQL    string
-	Source string   // DuckDB's type of the expression
-	Reads  []string // columns that it reads, sorted
-	Steps  []string // normalization of entity fields
+	Source string       // DuckDB's type of the expression
+	Reads  []string     // columns that it reads, sorted
+	Steps  []string     // normalization of entity fields
+	Loss   *config.Loss // of a field that is mapped as it is: equal after it is equal
 }
 
 // New binds an entity's expressions. binder types them in DuckDB; an error
@@ -71,6 +72,7 @@ func newSystem(binder Binder, entity config.Entity, stream config.Stream) (Syste
 			return System{}, err
 		}
 		b.Name, b.Type, b.Steps = f.Name, f.Type, f.Normalize
+		b.Loss = lossOf(expr, b.Reads, stream)
 		s.Maps = append(s.Maps, b)
 	}
 	if stream.Write == nil {
@@ -82,6 +84,18 @@ func newSystem(binder Binder, entity config.Entity, stream config.Stream) (Syste
 // timed reports whether the stream's version is a time, and no mere counter.
 func timed(x config.Extract) bool {
 	return slices.ContainsFunc(x.Fields, func(f schemas.Field) bool { return f.Name == x.Version && f.Type.Kind == schemas.Timestamp })
+}
+
+// lossOf is the declared loss of the field that an expression is, as it is.
+func lossOf(expr config.Expr, reads []string, stream config.Stream) *config.Loss {
+	sql := strings.TrimSpace(expr.SQL)
+	if stream.Write == nil || len(reads) != 1 || sql != reads[0] && sql != quote(reads[0]) {
+		return nil
+	}
+	if loss, ok := stream.Write.Lossy[reads[0]]; ok {
+		return &loss
+	}
+	return nil
 }
 
 // mappingOf is the expression for an entity field: what map says, else the

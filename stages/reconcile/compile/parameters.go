@@ -12,7 +12,7 @@ import (
 // Parameters are the small tables that hold what the project file says of the
 // entity: fields, mappings, rules, guards are rows that the static statements join.
 func (e *Entity) Parameters() []string {
-	var scoped, fields, maps, reads, serves, authority, deletes []string
+	var losses, scoped, fields, maps, reads, serves, authority, deletes []string
 	for i, f := range e.Fields {
 		fields = append(fields, row(Literal(f.Name), fmt.Sprint(i)))
 		for rank, system := range e.Authority(f.Name) {
@@ -21,6 +21,9 @@ func (e *Entity) Parameters() []string {
 	}
 	for _, s := range e.Systems {
 		for _, m := range s.Maps {
+			if m.Loss != nil && m.texts() {
+				losses = append(losses, row(Literal(s.Name), Literal(m.Name), Literal(m.Reads[0])))
+			}
 			maps = append(maps, row(Literal(s.Name), Literal(m.Name), fmt.Sprint(s.Shows(m)), list(m.Reads)))
 			for _, column := range m.Reads {
 				reads = append(reads, row(Literal(s.Name), Literal(m.Name), Literal(column)))
@@ -45,11 +48,25 @@ func (e *Entity) Parameters() []string {
 		table("p_reads", "system VARCHAR, field VARCHAR, col VARCHAR", reads),
 		table("p_serves", "system VARCHAR, col VARCHAR, field VARCHAR", serves),
 		table("p_authority", "field VARCHAR, rank INTEGER, system VARCHAR", authority),
+		table("p_loss", "system VARCHAR, field VARCHAR, col VARCHAR", losses),
 		table("p_scoped", "system VARCHAR, field VARCHAR", scoped),
 		table("p_deletes", "system VARCHAR", deletes),
 		table("p_guard", "kind VARCHAR, at_least BIGINT, percent DOUBLE", nil),
 		table("p_finding", "kind VARCHAR, expected VARCHAR, help VARCHAR", findings()),
 	}
+}
+
+// texts reports whether the field is the system's own text: what golden takes from
+// it is then the text as it is shown, not as it is compared.
+func (b Bound) texts() bool {
+	return b.Type.Kind == schemas.String && b.Source == "VARCHAR" && len(b.Steps) == 0
+}
+
+// Lossy reports whether any system declares a loss.
+func (e *Entity) Lossy() bool {
+	return slices.ContainsFunc(e.Systems, func(s System) bool {
+		return slices.ContainsFunc(s.Maps, func(m Bound) bool { return m.Loss != nil && m.texts() })
+	})
 }
 
 // findings are the kinds that reconcile makes, with what is expected and how to go on.

@@ -38,10 +38,18 @@ func long(keep, name string, bounds []Bound, relation string) string {
 	}
 	var structs []string
 	for i, b := range bounds {
-		structs = append(structs, fmt.Sprintf("{'name': %s, 'state': _t%d, 'value': %s}", Literal(b.Name), i, schemas.CanonicalSQL(b.Type, fmt.Sprintf("_v%d", i))))
+		structs = append(structs, fmt.Sprintf("{'name': %s, 'state': _t%d, 'value': %s}", Literal(b.Name), i, b.canonical(fmt.Sprintf("_v%d", i))))
 	}
 	return fmt.Sprintf("SELECT %s, _u.name AS %s, _u.state AS state, _u.value AS value FROM (SELECT %s, unnest([%s]) AS _u FROM (%s))",
 		keep, name, keep, strings.Join(structs, ", "), relation)
+}
+
+// canonical is the canonical text of a value, after what is declared to be lost.
+func (b Bound) canonical(value string) string {
+	if b.Loss != nil {
+		return b.Loss.FoldSQL(b.Type, value)
+	}
+	return schemas.CanonicalSQL(b.Type, value)
 }
 
 // cast is the value in the declared type; NULL where it is none.

@@ -22,6 +22,7 @@ func (j *judging) fields() {
 	for _, field := range j.rules.Fields {
 		decided[field] = j.decide(field, old.Get(field), views)
 	}
+	j.unfold(old)
 	for _, field := range j.rules.Fields {
 		j.record(field, old.Get(field), decided[field])
 	}

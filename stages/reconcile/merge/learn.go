@@ -49,7 +49,7 @@ func (j *judging) learnCreate(s *side, o Outcome) {
 	}
 	j.link(o.System, o.Answer.ID, "live", o.AtUS)
 	base := baseOf(o.Answer)
-	mapped := s.sys.Map(o.Answer.Stream)
+	mapped := s.sys.Shows(o.Answer.Stream)
 	for field := range s.sys.Reads {
 		v := mapped.Get(field)
 		switch {
@@ -80,7 +80,7 @@ func (j *judging) learnUpdate(s *side, o Outcome) {
 	if base == nil || base.ID != o.Answer.ID {
 		return
 	}
-	mapped := s.sys.Map(o.Answer.Stream)
+	mapped := s.sys.Shows(o.Answer.Stream)
 	for field, reads := range s.sys.Reads {
 		sent := overlap(reads, func(column string) bool {
 			_, ok := o.After[column]

@@ -140,7 +140,7 @@ func older(r *Row, base *Base) bool {
 // shown is the live record in entity fields: a null that nobody was seen to
 // put there is unset, and a field that lags behind our own write stays the answer.
 func (j *judging) shown(s *side) Fields {
-	seen := s.sys.Map(s.row.Stream)
+	seen := s.sys.Shows(s.row.Stream)
 	s.lagging = map[string]bool{}
 	for field, v := range seen {
 		base := Val{State: Unset}

@@ -24,6 +24,7 @@ type Rules struct {
 type System struct {
 	Name                   string
 	Map                    func(stream Fields) Fields // entity fields that it maps: Value, Null, Absent or Unknown
+	Loss                   map[string]Loss            // entity field -> what the system is declared to lose of it
 	Write                  func(golden Fields) Fields // stream fields that it writes; without those that an unset field feeds
 	Reads                  map[string][]string        // entity field -> the stream fields that its mapping reads
 	Feeds                  map[string][]string        // written stream field -> the entity fields that its expression reads
@@ -38,6 +39,26 @@ type System struct {
 	Quarantined            bool  // it says too much at once: nothing that it says is judged
 	ApprovedUS             int64 // what it had said up to then, a person approved
 	Due, Complete          bool  // of this run's read
+}
+
+// Loss is what a system does to the values of a field that is its own column as it
+// is: values that fold to the same are the same there.
+type Loss struct {
+	Column string
+	Text   bool // golden takes the column's text, not its fold
+	Fold   func(text string) string
+}
+
+// Shows is the record in entity fields, after the declared loss: the one equality
+// for news, agreement, and the question whether to send.
+func (s System) Shows(stream Fields) Fields {
+	out := s.Map(stream)
+	for field, loss := range s.Loss {
+		if v := out.Get(field); v.State == Value {
+			out[field] = Of(loss.Fold(v.Text))
+		}
+	}
+	return out
 }
 
 // maps reports whether the system maps the entity field at all.
@@ -55,7 +76,7 @@ func (s System) View(golden, stream Fields) Fields {
 	for column, v := range s.Write(golden) {
 		laid[column] = v
 	}
-	mapped, view := s.Map(laid), Fields{}
+	mapped, view := s.Shows(laid), Fields{}
 	for field := range s.Reads {
 		switch {
 		case !golden.Get(field).Set():

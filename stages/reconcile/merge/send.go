@@ -164,7 +164,7 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 		j.leaveScope(s, refused)
 		return
 	}
-	mapped := s.sys.Map(s.row.Stream)
+	mapped := s.sys.Shows(s.row.Stream)
 	differing := j.differing(s, mapped)
 	written := s.sys.Write(j.golden.Fields)
 	before, after, covered := pipeline.Values{}, pipeline.Values{}, map[string]bool{}
