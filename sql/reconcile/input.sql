@@ -1,23 +1,28 @@
 -- Streams that say too much at once, in this run or over the window: what they
--- said is judged by nobody until a person looked, and everybody else goes on.
+-- said is judged by nobody until a person looked, and everybody else goes on. The
+-- crosswalk is read only for systems that said anything, and counted only for those
+-- that said enough to trip a guard.
 INSERT INTO p_quarantine
-WITH told AS (SELECT DISTINCT system FROM all_input),
-link AS (
-    SELECT x.system, x._key, x.state = 'live' AS live,
-           CASE WHEN x.state IN ('gone', 'moved') THEN 'deletes' ELSE 'news' END AS kind,
-           coalesce(epoch_us(x.told_at) > r.run_at_us - r.window_us, false) AS recent
-    FROM in_crosswalk x JOIN told USING (system) CROSS JOIN p_run r),
-now AS (SELECT system, kind, count(DISTINCT _key) AS keys FROM all_input GROUP BY ALL),
-total AS (
-    SELECT system, kind, count(DISTINCT _key) AS keys
-    FROM (SELECT system, kind, _key FROM all_input UNION ALL SELECT system, kind, _key FROM link WHERE recent) GROUP BY ALL),
-size AS (SELECT system, count(*) FILTER (live) AS records FROM link GROUP BY system),
-measured AS (
-    SELECT t.system, t.kind, t.keys, greatest(g.at_least, g.percent * coalesce(z.records, 0) / 100) AS most
-    FROM total t
+WITH now AS (SELECT system, kind, count(DISTINCT _key) AS keys FROM all_input GROUP BY ALL),
+recent AS (
+    SELECT x.system, CASE WHEN x.state IN ('gone', 'moved') THEN 'deletes' ELSE 'news' END AS kind, x._key
+    FROM in_crosswalk x
+    JOIN (SELECT DISTINCT system FROM now) n USING (system)
+    WHERE x.told_at > (SELECT make_timestamptz(run_at_us - window_us) FROM p_run)),
+over AS (
+    SELECT t.system, t.kind, t.keys, g.at_least, g.percent
+    FROM (SELECT system, kind, count(DISTINCT _key) AS keys
+          FROM (SELECT system, kind, _key FROM all_input UNION ALL FROM recent) GROUP BY ALL) t
     JOIN now n USING (system, kind)
     JOIN p_guard g ON g.kind = 'input ' || t.kind
-    LEFT JOIN size z ON z.system = t.system)
+    WHERE t.keys > g.at_least),
+size AS (
+    SELECT x.system, count(*) AS records
+    FROM in_crosswalk x JOIN (SELECT DISTINCT system FROM over WHERE percent > 0) o USING (system)
+    WHERE x.state = 'live' GROUP BY x.system),
+measured AS (
+    SELECT o.*, greatest(o.at_least, o.percent * coalesce(z.records, 0) / 100) AS most
+    FROM over o LEFT JOIN size z USING (system))
 SELECT m.system,
        m.keys || CASE m.kind WHEN 'news' THEN ' keys with news' WHEN 'nulls' THEN ' keys with a field that was cleared'
                  WHEN 'deletes' THEN ' keys that are gone' ELSE ' keys whose version went back' END
