@@ -31,11 +31,19 @@ func TestApprovingAQuarantine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	out, errOut, code := here(t, r.dir, r.with(), "validate", "--sample", "100", "--output", "json")
+	var sampled struct {
+		Tried  int
+		Fields []struct{ Kind string }
+	}
+	if err := json.Unmarshal([]byte(out), &sampled); err != nil || code != exitDone || sampled.Tried == 0 {
+		t.Errorf("%d %v %s%s", code, err, out, errOut)
+	}
 	effects := len(r.world.Effects())
 	if _, errOut, code := here(t, r.dir, r.with(), "run"); code != exitAttention {
 		t.Fatalf("%d %s", code, errOut)
 	}
-	out, _, _ := here(t, r.dir, r.with(), "status", "--output", "json")
+	out, _, _ = here(t, r.dir, r.with(), "status", "--output", "json")
 	var status struct {
 		Findings []struct{ Finding, Kind, Help string }
 	}
@@ -44,7 +52,7 @@ func TestApprovingAQuarantine(t *testing.T) {
 	}
 	name := status.Findings[0].Finding[:12]
 	says(t, status.Findings[0].Help, "trueup approve "+name)
-	_, errOut, code := here(t, r.dir, r.with(), "reject", name)
+	_, errOut, code = here(t, r.dir, r.with(), "reject", name)
 	if code != exitUsage {
 		t.Errorf("%d", code)
 	}

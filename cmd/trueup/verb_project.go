@@ -93,11 +93,23 @@ func ignoreWork(path string) (added bool, err error) {
 }
 
 func (c *cli) validateCommand() *cobra.Command {
-	return &cobra.Command{Use: "validate", Short: "Check the project file: keys, types, and every expression", Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.doValidate(cmd.Context()) }}
+	sample := 0
+	cmd := &cobra.Command{Use: "validate", Short: "Check the project file: keys, types, and every expression", Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if sample < 0 {
+				return &usageError{err: fmt.Errorf("--sample %d: a number of records", sample), help: "trueup validate --sample 1000"}
+			}
+			if err := c.doValidate(cmd.Context(), sample > 0); err != nil || sample == 0 {
+				return err
+			}
+			return c.doSample(cmd.Context(), sample)
+		}}
+	cmd.Flags().IntVar(&sample, "sample", 0, "try what every system would show of so many real records")
+	return cmd
 }
 
-func (c *cli) doValidate(ctx context.Context) error {
+// doValidate checks the file. In JSON it says nothing by itself where a sample follows.
+func (c *cli) doValidate(ctx context.Context, sampled bool) error {
 	project, err := c.loadProject()
 	if err != nil {
 		return err
@@ -108,6 +120,9 @@ func (c *cli) doValidate(ctx context.Context) error {
 	systems, entities, streams := len(project.Systems), len(project.Entities), 0
 	for _, e := range project.Entities {
 		streams += len(e.Streams)
+	}
+	if c.json() && sampled {
+		return nil
 	}
 	if c.json() {
 		return c.printJSON(map[string]any{"project": project.Name, "valid": true, "systems": systems, "entities": entities, "streams": streams})

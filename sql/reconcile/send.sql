@@ -134,6 +134,15 @@ ANTI JOIN (SELECT u._key, u.system, r.field FROM update_column u JOIN p_reads r 
     ON c._key = d._key AND c.system = d.system AND c.field = d.field
 ANTI JOIN standing s ON s._key = d._key AND s.system = d.system AND s.field = d.field
 UNION ALL
+SELECT n._key, n.system, n.field, 'overridden', g.value, NULL, 'never shown by this system, so it is not sent'
+FROM addressee a
+JOIN scope_new c ON c._key = a._key AND c.system = a.system AND c.in_scope
+JOIN seen n ON n._key = a._key AND n.system = a.system AND n.mapped_state = 'absent'
+JOIN view_new v ON v._key = n._key AND v.system = n.system AND v.field = n.field AND v.state = 'value'
+JOIN p_maps m ON m.system = n.system AND m.field = n.field AND m.writes
+JOIN golden_new g ON g._key = n._key AND g.field = n.field
+ANTI JOIN standing s ON s._key = n._key AND s.system = n.system AND s.field = n.field
+UNION ALL
 SELECT u._key, u.system, '', 'overridden', NULL, NULL, 'deleted there; recreate: hold' FROM uncreated u WHERE u.waits
 UNION ALL
 SELECT a._key, a.system, '', 'overridden', NULL, a.id, 'deleted elsewhere; this system declares no delete'

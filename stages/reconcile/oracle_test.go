@@ -180,6 +180,7 @@ func (w *world) judgeBoth() error {
 	conflicts := w.conflicts()
 	changes := oracleChanges(before, stands, superseded)
 	for _, key := range slices.Sorted(maps.Keys(after)) {
+		w.compared++
 		v, s := verdicts[key], after[key]
 		want := whole{v.Golden, v.Tombstone, v.Links, v.Differences, v.Findings, v.Conflicts, v.Holds, changes[key]}
 		got := whole{s.Golden, s.Tombstone, s.Links, s.Differences, s.Findings, conflicts[key], s.Holds, sqlChanges(s)}
@@ -322,8 +323,11 @@ func story(s *merge.Situation) string {
 
 // TestSQLAgreesWithTheOracle drives random histories of records through both.
 func TestSQLAgreesWithTheOracle(t *testing.T) {
+	cases := 0
+	defer func() { t.Logf("%d situations judged by both", cases) }()
 	rapid.Check(t, func(rt *rapid.T) {
 		g := newGame(t, rapid.Uint64().Draw(rt, "seed"), 60)
+		defer func() { cases += g.w.compared }()
 		for range rapid.IntRange(3, 6).Draw(rt, "runs") {
 			g.step()
 			if err := g.w.judgeBoth(); err != nil {

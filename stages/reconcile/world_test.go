@@ -58,6 +58,8 @@ type world struct {
 	last  time.Time
 	wrote map[string]int // rows by output of the last judgement
 	watch func(statement string)
+
+	compared int // situations that were judged by both
 }
 
 func sqlText(name string) (string, error) {

@@ -175,3 +175,8 @@ func (e *Entity) union(parts []string, columns string) string {
 	}
 	return strings.Join(out, " UNION ALL ")
 }
+
+// NothingSince is Since without a row, for what looks at records and not at what is new.
+func (s System) NothingSince() string {
+	return "CREATE OR REPLACE TEMP VIEW " + quote(s.Since()) + " AS FROM " + quote(s.Replica()) + " WHERE false"
+}

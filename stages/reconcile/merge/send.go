@@ -196,8 +196,22 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 				Golden: j.golden.Fields.Get(field).Pointer(), Seen: v.Pointer(), Reason: "not written to this system"})
 		}
 	}
+	j.listNeverShown(s, mapped)
 	if len(after) > 0 {
 		j.propose(Want{System: s.sys.Name, ID: s.row.ID, Op: pipeline.OpUpdate, Before: before, After: after, Seen: s.row}, refused)
+	}
+}
+
+// listNeverShown lists the fields that would be written, and that no payload of the
+// system ever carried: nobody can tell whether they differ, so they are not sent.
+func (j *judging) listNeverShown(s *side, mapped Fields) {
+	view := s.sys.View(j.golden.Fields, s.row.Stream)
+	for field := range s.sys.Reads {
+		_, listed := j.differences[[2]string{s.sys.Name, field}]
+		if mapped.Get(field).State == Absent && view.Get(field).State == Value && s.sys.writes(field) && !listed {
+			j.differ(Difference{System: s.sys.Name, Field: field, Kind: "overridden", Golden: j.golden.Fields.Get(field).Pointer(),
+				Reason: "never shown by this system, so it is not sent"})
+		}
 	}
 }
 
