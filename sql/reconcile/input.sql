@@ -7,8 +7,8 @@ WITH now AS (SELECT system, kind, count(DISTINCT _key) AS keys FROM all_input GR
 recent AS (
     SELECT x.system, CASE WHEN x.state IN ('gone', 'moved') THEN 'deletes' ELSE 'news' END AS kind, x._key
     FROM in_crosswalk x
-    JOIN (SELECT DISTINCT system FROM now) n USING (system)
-    WHERE x.told_at > (SELECT make_timestamptz(run_at_us - window_us) FROM p_run)),
+    JOIN (SELECT DISTINCT n.system, make_timestamptz(r.run_at_us - r.window_us) AS since FROM now n CROSS JOIN p_run r) n USING (system)
+    WHERE x.told_at > n.since),
 over AS (
     SELECT t.system, t.kind, t.keys, g.at_least, g.percent
     FROM (SELECT system, kind, count(DISTINCT _key) AS keys

@@ -117,10 +117,10 @@ WITH learnt AS (
 -- The same write done three times within the window: the system sets it back.
 flapping AS (
     SELECT c._key, c.system, c.col AS field, 'refused' AS kind, c.after_text AS golden, c.before_text AS seen, 'sent three times and not kept' AS reason
-    FROM applied_column c JOIN p_run r ON c.at_us > r.run_at_us - r.window_us
+    FROM applied_column c CROSS JOIN p_run r
     ANTI JOIN learnt l ON l._key = c._key AND l.system = c.system AND l.field = c.col
     WHERE c.op = 'update'
-    GROUP BY c._key, c.system, c.col, c.after_text, c.before_text HAVING count(*) >= 3
+    GROUP BY c._key, c.system, c.col, c.after_text, c.before_text HAVING count(*) FILTER (c.at_us > r.run_at_us - r.window_us) >= 3
     QUALIFY row_number() OVER (PARTITION BY c._key, c.system, c.col ORDER BY max(c.at_us) DESC, c.after_text, c.before_text) = 1)
 SELECT * FROM learnt
 UNION ALL

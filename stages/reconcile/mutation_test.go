@@ -49,7 +49,7 @@ var mutations = []mutation{
 	{"a decision counts for sides that were not shown", "presence", "SELECT w._key, bool_and(c._key IS NULL OR", "SELECT w._key, bool_and(true OR"},
 	{"a decision on a side that is away is taken in", "presence", "s.blind AND coalesce(w.blind, true) AS waits", "s.blind AND w._key IS NULL AS waits"},
 	{"no stream is ever quarantined", "input", "WHERE m.keys > m.most", "WHERE false"},
-	{"the window of the input is not counted", "input", "WHERE x.told_at > (SELECT make_timestamptz(run_at_us - window_us) FROM p_run)", "WHERE false"},
+	{"the window of the input is not counted", "input", "WHERE x.told_at > n.since", "WHERE false"},
 	{"what was approved counts again", "send", "WHERE r.asked_us > coalesce(l.up_to_us, 0)", "WHERE true"},
 	{"records that are new to golden count as news", "send", "(t.kind = 'stale' OR f.fate NOT IN ('born', 'reborn'))", "true"},
 	{"versions that go back are not counted", "send", "SELECT _key, system, 'stale' FROM went_back", "SELECT _key, system, 'stale' FROM went_back WHERE false"},
