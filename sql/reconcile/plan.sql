@@ -19,7 +19,7 @@ SELECT n.*, n.op || 's' AS kind,
             WHEN d.kind = 'approve' THEN 'ready'
             WHEN o.change IS NOT NULL AND NOT r.yes THEN 'planned'
             WHEN (NOT s.joined OR n.unjoined) AND NOT r.yes THEN 'planned'
-            WHEN n.asks THEN 'held'
+            WHEN n.asks AND NOT ((NOT s.joined OR n.unjoined OR o.change IS NOT NULL) AND r.yes) THEN 'held'
             ELSE 'ready' END AS state,
        coalesce(d.kind = 'approve', false) OR (NOT s.joined OR n.unjoined OR o.change IS NOT NULL) AND r.yes AS approved,
        CASE WHEN o.plan IS NOT NULL THEN o.plan

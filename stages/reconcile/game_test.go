@@ -163,7 +163,7 @@ func (g *game) read(p *player, complete bool) {
 		case !g.calm && g.chance(3):
 			g.letter(p, r, o)
 			continue
-		case rewinds && r.shown != "" && r.version > 1 && g.chance(25):
+		case rewinds && r.shown != "" && r.version > 1 && g.chance(60):
 			back := r.version - 1 - int64(g.rng.IntN(int(r.version-1)))
 			o.version, digest = &back, "older"
 			if r.before != nil {
@@ -219,7 +219,7 @@ func (g *game) send() {
 			g.apply(p, c, asked, true, "applied")
 		case roll < 68:
 			g.apply(p, c, asked, false, "applied")
-		case roll < 78:
+		case roll < 78, roll < 86 && *c["op"] != "update":
 			g.settled(c, str(c["id"]), asked, "refused", "failed", "outcome")
 		case roll < 82:
 			g.settled(c, str(c["id"]), asked, "stale", "failed", "outcome")

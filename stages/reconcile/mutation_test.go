@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ var mutations = []mutation{
 	{"the guard counts nothing", "guard", "WHERE v.keys > greatest", "WHERE false AND v.keys > greatest"},
 	{"what is no longer wanted stays", "guard", "ANTI JOIN final_change f ON f.change = c.change;", "WHERE false;"},
 	{"what leaves a scope stays there", "send", "s.leave <> 'keep' AND w._key IS NULL AS goes", "false AS goes"},
-	{"nobody is asked before it is deleted", "plan", "WHEN n.asks THEN 'held'", ""},
+	{"nobody is asked before it is deleted", "plan", "WHEN n.asks AND NOT", "WHEN false AND n.asks AND NOT"},
 	{"a decision counts for sides that were not shown", "presence", "SELECT w._key, bool_and(c._key IS NULL OR", "SELECT w._key, bool_and(true OR"},
 	{"a decision on a side that is away is taken in", "presence", "s.blind AND coalesce(w.blind, true) AS waits", "s.blind AND w._key IS NULL AS waits"},
 	{"no stream is ever quarantined", "input", "WHERE m.keys > m.most", "WHERE false"},
@@ -74,7 +75,8 @@ func (m mutation) text(name string) (string, error) {
 // TestMutationsAreCaught judges the same games with mistakes in the SQL: every
 // one of them must show in what is given to the lake.
 func TestMutationsAreCaught(t *testing.T) {
-	open := mutations
+	only := os.Getenv("TRUEUP_MUTATION") // part of a name; all of them without it
+	open := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool { return !strings.Contains(m.name, only) })
 	for seed := uint64(1); seed < 12 && len(open) > 0; seed++ {
 		g := newGame(t, seed, 120)
 		g.w.exec("PRAGMA disable_optimizer") // tables are small: planning is most of the work

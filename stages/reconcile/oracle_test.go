@@ -436,8 +436,8 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 		g.w.guards.MaxCreates = config.Limit{AtLeast: 5 + g.rng.IntN(10)}
 	}
 	if g.rng.IntN(3) == 0 {
-		g.w.guards.Input = config.InputGuards{MaxDeletes: config.Limit{AtLeast: 1 + g.rng.IntN(4), Percent: 4},
-			MaxChanges: config.Limit{AtLeast: 8 + g.rng.IntN(10)}, MaxNulls: config.Limit{AtLeast: 3 + g.rng.IntN(5)}}
+		g.w.guards.Input = config.InputGuards{MaxDeletes: config.Limit{AtLeast: 1 + g.rng.IntN(4), Percent: float64(4 + g.rng.IntN(20))},
+			MaxChanges: config.Limit{AtLeast: 12 + g.rng.IntN(30)}, MaxNulls: config.Limit{AtLeast: 3 + g.rng.IntN(5)}}
 	}
 	for i := range g.w.states {
 		g.w.states[i].joined = g.rng.IntN(3) > 0
