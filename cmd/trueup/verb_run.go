@@ -165,7 +165,7 @@ func (a *app) sent(ctx context.Context, id pipeline.RunID, f planFlags) (p story
 	if p, err = story.ReadSent(ctx, session, a.project, string(id), f.cut()); err != nil {
 		return p, err
 	}
-	p.Next, _, err = story.ReadNext(ctx, session, a.project, time.Now())
+	p.Next, _, err = story.ReadNext(ctx, session, a.project, head.Clock(time.Now()))
 	return p, err
 }
 

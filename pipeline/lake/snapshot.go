@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/trueup-data/trueup/pipeline/store"
 )
@@ -26,6 +27,15 @@ func (s *Snapshot) Commit() *Commit { return s.commit }
 
 // Seq is the number of the commit.
 func (s *Snapshot) Seq() uint64 { return s.commit.Seq }
+
+// Clock is the project's time at now: that of the runs, which never goes back, or
+// the machine's where that is later. Whatever expires does so by this clock.
+func (s *Snapshot) Clock(now time.Time) time.Time {
+	if at := s.commit.RunAt; now.Before(at) {
+		return at
+	}
+	return now
+}
 
 // Tables are the names of the tables that ever had a file, sorted.
 func (s *Snapshot) Tables() []string {

@@ -3,13 +3,14 @@ package store
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/trueup-data/trueup/pipeline/fault"
 )
 
 // Log writes one line per call of s: at debug level when it was answered, also
 // by a lost race or "does not exist", and as a warning when it failed. Contents
-// are never logged.
+// are never logged. Around Retry that is one line per call, whatever it took.
 func Log(s Store, log *slog.Logger) Store {
 	return &observed{Store: s, tell: func(ctx context.Context, c call) {
 		level := slog.LevelDebug
@@ -31,4 +32,18 @@ func Log(s Store, log *slog.Logger) Store {
 		}
 		log.LogAttrs(ctx, level, "store", attrs...)
 	}}
+}
+
+// Told is p with a line at debug level for each failure that is tried again.
+func Told(p Policy, log *slog.Logger) Policy {
+	wait := p.Wait
+	if wait == nil {
+		wait = Backoff
+	}
+	p.Wait = func(try int, err error) time.Duration {
+		pause := wait(try, err)
+		log.Debug("store: tried again", "try", try, "pause", pause, "kind", fault.KindOf(err).String(), "error", err.Error())
+		return pause
+	}
+	return p
 }

@@ -327,6 +327,24 @@ func TestLogTellsFailuresFromAnswers(t *testing.T) {
 	}
 }
 
+// A call that is answered after all is no warning, and one that never is, is one:
+// whatever it was tried.
+func TestACallThatIsRetriedWarnsAtMostOnce(t *testing.T) {
+	for failures, warnings := range map[int]int{0: 0, 2: 0, 5: 1} {
+		var text bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		policy := store.Told(store.Policy{Wait: func(int, error) time.Duration { return 0 }}, log)
+		s := store.Log(store.Retry(faulty.New(filled(t, 1), always("get", failures, faulty.ErrBefore)), policy), log)
+		_, _, err := s.Get(t.Context(), "k00")
+		if got := strings.Count(text.String(), "level=WARN"); got != warnings || (err != nil) != (warnings == 1) {
+			t.Errorf("%d failures: %d warnings, error %v\n%s", failures, got, err, text.String())
+		}
+		if got := strings.Count(text.String(), "tried again"); got != min(failures, 4) {
+			t.Errorf("%d failures: %d lines of tries", failures, got)
+		}
+	}
+}
+
 func TestATornDownloadIsAnError(t *testing.T) {
 	s := faulty.Plan(filled(t, 1), faulty.Fault{Name: "open", Nth: 2, Do: faulty.Torn})
 	err := store.Download(t.Context(), s, "k00", 10, discard{}, store.Ranges{PartBytes: 4, Parallel: 2})

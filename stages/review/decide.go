@@ -22,7 +22,7 @@ const (
 	Reject  = "reject"
 )
 
-// Lifetime is how long an approval stands.
+// Lifetime is how long an approval stands, by the project's clock.
 const Lifetime = 24 * time.Hour
 
 // Decision is what a person says of some effects. An approval binds to what
@@ -88,7 +88,7 @@ func decided(ctx context.Context, deps Deps, head *lake.Snapshot, id string) (bo
 func (d Decision) step(ctx context.Context, deps Deps, head *lake.Snapshot, effects string) (lake.Step, error) {
 	b := delta.NewRows(tables.Decisions())
 	b.Text(d.ID).Text(d.Kind).Text(d.Target).Text(effects).Text(d.Shown).Text(d.Person).Optional(d.Reason).
-		Time(d.At).Time(d.At.Add(Lifetime)).Null()
+		Time(d.At).Time(head.Clock(d.At).Add(Lifetime)).Null()
 	rows := b.Batch()
 	defer rows.Release()
 	w := deps.Writer(tables.Decisions(), head.Commit().Epoch)

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/delta"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/store/faulty"
 	"github.com/trueup-data/trueup/pipeline/store/mem"
 	"github.com/trueup-data/trueup/pipeline/tables"
@@ -60,6 +62,25 @@ func TestADecisionIsInOnceWhateverAnswerIsLost(t *testing.T) {
 	}
 	if lost == 0 {
 		t.Error("no answer was lost")
+	}
+}
+
+// Runs measure an approval by their own clock. Where that is ahead of the
+// machine's, an approval of now must not be over before it counts.
+func TestAnApprovalExpiresByTheClockOfTheRuns(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"ahead": 72 * time.Hour, "behind": -72 * time.Hour} {
+		b := stagetest.New(t)
+		now := b.Clock.Now()
+		if _, err := b.Lake.Begin(t.Context(), lake.Opening{Run: "run-x", RunAt: now.Add(ahead), Project: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := review.Decide(t.Context(), depsOf(t, b), review.Decision{ID: "d1", Kind: review.Approve, Effects: []string{"a"}, Shown: "[]", At: now}); err != nil {
+			t.Fatal(err)
+		}
+		want := now.Add(max(ahead, 0) + review.Lifetime).UnixMicro()
+		if got := b.Query(t, "SELECT epoch_us(recorded_at), epoch_us(expires_at) FROM decisions", tables.Decisions()); got[0] != fmt.Sprintf("%d|%d", now.UnixMicro(), want) {
+			t.Errorf("%s: %v, want it to end at %d", name, got, want)
+		}
 	}
 }
 

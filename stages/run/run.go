@@ -210,14 +210,11 @@ func (r *runner) begin(ctx context.Context) error {
 	}
 	at := r.o.RunAt
 	if at.IsZero() {
-		at = r.Now()
+		at = head.Clock(r.Now())
 	}
 	if before := head.Commit().RunAt; at.Before(before) {
-		if !r.o.RunAt.IsZero() {
-			why := fmt.Errorf("--run-at %s is before the last run's %s: the clock of a project never goes backwards", at.Format(time.RFC3339), before.Format(time.RFC3339))
-			return fault.New(fault.Permanent, "begin", why).WithCode(fault.CodeClockBackwards).WithHelp("leave --run-at away, or see: trueup runs").WithNote("nothing was read or sent")
-		}
-		at = before
+		why := fmt.Errorf("--run-at %s is before the last run's %s: the clock of a project never goes backwards", at.Format(time.RFC3339), before.Format(time.RFC3339))
+		return fault.New(fault.Permanent, "begin", why).WithCode(fault.CodeClockBackwards).WithHelp("leave --run-at away, or see: trueup runs").WithNote("nothing was read or sent")
 	}
 	r.result.RunAt = at.UTC().Truncate(time.Microsecond)
 	r.tenure, err = r.Lake.Begin(ctx, lake.Opening{Run: string(r.o.ID), RunAt: r.result.RunAt, Project: r.Project.Hash})

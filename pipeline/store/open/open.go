@@ -44,11 +44,17 @@ func Open(ctx context.Context, url string, o Options) (store.Store, error) {
 	if o.Concurrency <= 0 {
 		o.Concurrency = 32
 	}
+	return wrapped(base, o), nil
+}
+
+// wrapped puts the log outside the retries: a call that ends well after all is no
+// warning, and one that does not is one.
+func wrapped(base store.Store, o Options) store.Store {
 	s := store.Limit(base, o.Concurrency)
-	if o.Log != nil {
-		s = store.Log(s, o.Log)
+	if o.Log == nil {
+		return store.Retry(s, o.Retry)
 	}
-	return store.Retry(s, o.Retry), nil
+	return store.Log(store.Retry(s, store.Told(o.Retry, o.Log)), o.Log)
 }
 
 func byScheme(ctx context.Context, text string, o Options) (store.Store, error) {
