@@ -105,7 +105,7 @@ func (s *Stream) request(ctx context.Context, c call, cred credentials) (*http.R
 // the file's author could know that it changes nothing.
 func (s *Stream) noAnswer(c call, err error) pace.Attempt {
 	again := fault.Classify(c.method, fault.NoAnswer, pipeline.ByNothing) == fault.Retry
-	return pace.Attempt{Err: s.fail(c, fault.Transient, s.client.clean(err)).WithCode(fault.CodeUnreachable), Again: again, Result: pace.Result{Failed: true}}
+	return pace.Attempt{Err: s.fail(c, fault.Transient, s.client.clean(err)).WithCode(fault.CodeUnreachable).WithHelp(s.help(fault.NoAnswer)), Again: again, Result: pace.Result{Failed: true}}
 }
 
 // judge says what an answer means by its status and its form.
@@ -114,7 +114,7 @@ func (s *Stream) judge(c call, r *reply, cred credentials, hints pace.Hints) pac
 	if r.status != http.StatusUnauthorized {
 		s.client.auth.accepted(cred)
 	} else if s.client.auth.refused(cred) {
-		a.Err, a.Again = s.fail(c, fault.Transient, s.refusal(r)).WithCode(fault.CodeOfStatus(r.status)), true
+		a.Err, a.Again = s.fail(c, fault.Transient, s.refusal(r)).WithCode(fault.CodeOfStatus(r.status)).WithHelp(s.help(r.status)), true
 		return a
 	}
 	for _, gone := range c.gone {
@@ -126,15 +126,15 @@ func (s *Stream) judge(c call, r *reply, cred credentials, hints pace.Hints) pac
 	switch verdict := fault.Classify(c.method, r.status, pipeline.ByNothing, fault.Refreshed); verdict {
 	case fault.Done:
 		if err := s.wholeJSON(r); err != nil {
-			a.Err, a.Again, a.Failed = s.fail(c, fault.Transient, err).WithCode(fault.CodeSystemAnswer), true, true
+			a.Err, a.Again, a.Failed = s.fail(c, fault.Transient, err).WithCode(fault.CodeSystemAnswer).WithHelp(s.help(notJSON)), true, true
 		}
 	case fault.Retry, fault.InDoubt:
 		a.Throttled = r.status == http.StatusTooManyRequests || hints.RetryAfter > 0
 		a.Failed = r.status >= 500
 		a.Again = verdict == fault.Retry
-		a.Err = s.fail(c, fault.Transient, s.refusal(r)).WithRetryAfter(hints.RetryAfter).WithCode(fault.CodeOfStatus(r.status))
+		a.Err = s.fail(c, fault.Transient, s.refusal(r)).WithRetryAfter(hints.RetryAfter).WithCode(fault.CodeOfStatus(r.status)).WithHelp(s.help(r.status))
 	default:
-		a.Err = s.fail(c, fault.Permanent, s.refusal(r)).WithCode(fault.CodeOfStatus(r.status))
+		a.Err = s.fail(c, fault.Permanent, s.refusal(r)).WithCode(fault.CodeOfStatus(r.status)).WithHelp(s.help(r.status))
 	}
 	return a
 }

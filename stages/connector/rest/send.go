@@ -124,7 +124,11 @@ func (s *Stream) notSent(req pipeline.Request, err error) error {
 func (s *Stream) sendError(kind fault.Kind, req pipeline.Request, err error) *fault.Error {
 	place := s.place()
 	place.Object = req.Method + " " + req.Path
-	return fault.New(kind, "send", err).WithWhere(place)
+	help := fault.HelpOf(err)
+	if help == "" && kind != fault.Permanent {
+		help = s.help(fault.NoAnswer)
+	}
+	return fault.New(kind, "send", err).WithWhere(place).WithHelp(help)
 }
 
 // written is a write with its answer.

@@ -222,7 +222,7 @@ func (s *Stream) pageError(w walk, u *url.URL, n int, kind fault.Kind, err error
 	place := s.place()
 	place.Partition = w.partition
 	place.Page = fmt.Sprintf("%d (%s %s)", n, w.list.request.method, s.client.public(u))
-	return fault.New(kind, w.op, err).WithWhere(place).WithNote("no cursor was moved; what is stored stays")
+	return fault.New(kind, w.op, err).WithWhere(place).WithHelp(s.pageHelp()).WithNote("no cursor was moved; what is stored stays")
 }
 
 // guard finds a listing that runs in circles. It remembers what it was given,
