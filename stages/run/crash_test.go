@@ -19,6 +19,7 @@ import (
 // The environment of the crash sweep:
 //
 //	TRUEUP_SWEEP=full     every point (some hours), or a number of scenarios
+//	TRUEUP_SWEEP=shortest every point of the shortest scenario (an hour or two)
 //	TRUEUP_SWEEP_SEED=7   which points are drawn; a failure prints its own
 //	TRUEUP_SWEEP_PLAN="first load: http 3 lost; a day of edits: store 17 crash, store 4 lost"
 //	                      one scenario with these points, as a failure prints them
@@ -105,14 +106,46 @@ func fullSweep(counted map[string][2]int, r *rand.Rand) []plan {
 	return all
 }
 
+// oneOfEachKind picks, for each kind of operation of the store and of request, one
+// point somewhere in the scenario: where the fewest were picked before.
+func oneOfEachKind(kinds map[string][2][]string, r *rand.Rand) plan {
+	where := map[string]map[string][]point{} // by kind and step
+	for name, both := range kinds {
+		for kind, did := range both {
+			for i, what := range did {
+				if where[what] == nil {
+					where[what] = map[string][]point{}
+				}
+				where[what][name] = append(where[what][name], point{http: kind == 1, n: i + 1})
+			}
+		}
+	}
+	picked := plan{}
+	for _, what := range slices.Sorted(maps.Keys(where)) {
+		name := slices.MinFunc(slices.Sorted(maps.Keys(where[what])), func(a, b string) int { return len(picked[a]) - len(picked[b]) })
+		one := where[what][name][r.IntN(len(where[what][name]))]
+		one.do = troubles()[r.IntN(len(troubles()))]
+		picked[name] = append(picked[name], one)
+	}
+	return picked
+}
+
 // sampledSweep draws scenarios with one point in every step, and now and then one
-// more in the process that repairs it. Requests are few and are drawn as often as
-// operations of the store.
-func sampledSweep(counted map[string][2]int, scenarios int, r *rand.Rand) []plan {
+// more in the process that repairs it: each kind of operation once, then any.
+// Requests are few and are drawn as often as operations of the store.
+func sampledSweep(counted map[string][2]int, kinds map[string][2][]string, scenarios int, r *rand.Rand) []plan {
+	first := oneOfEachKind(kinds, r)
+	for _, points := range first {
+		scenarios = max(scenarios, len(points))
+	}
 	all := make([]plan, scenarios)
 	for i := range all {
 		all[i] = plan{}
 		for _, name := range slices.Sorted(maps.Keys(counted)) {
+			if i < len(first[name]) {
+				all[i][name] = []point{first[name][i]}
+				continue
+			}
 			all[i][name] = []point{draw(counted[name], r)}
 			if r.IntN(4) == 0 {
 				all[i][name] = append(all[i][name], draw(counted[name], r))
@@ -139,6 +172,7 @@ type sweep struct {
 	store func(n int) store.Store // for the n-th scenario; nil: a file store of its own
 	want  ending
 	count map[string][2]int
+	kinds map[string][2][]string
 	hits  int
 }
 
@@ -154,8 +188,10 @@ func (s *sweep) house(n int) *house {
 func (s *sweep) reference() {
 	h := s.house(0)
 	must(s.t, h.play(h.store, s.steps, nil, nil))
-	s.count = h.counted
-	delete(s.count, s.steps[len(s.steps)-1].name) // it shows that all is well again
+	s.count, s.kinds = h.counted, h.kinds
+	last := s.steps[len(s.steps)-1].name // it shows that all is well again
+	delete(s.count, last)
+	delete(s.kinds, last)
 	end := h.look()
 	if problem := h.proof(end); problem != "" {
 		s.t.Fatalf("without faults: %s", problem)
@@ -217,14 +253,48 @@ func (s *sweep) plans(scenarios int) []plan {
 	switch text := os.Getenv(envSweep); {
 	case os.Getenv(envPlan) != "":
 		return []plan{parsePlan(s.t, os.Getenv(envPlan))}
-	case text == "full":
+	case text == "full" || text == "shortest":
 		return fullSweep(s.count, r)
 	case text != "":
 		n, err := strconv.Atoi(text)
 		must(s.t, err)
-		return sampledSweep(s.count, n, r)
+		return sampledSweep(s.count, s.kinds, n, r)
 	}
-	return sampledSweep(s.count, scenarios, r)
+	return sampledSweep(s.count, s.kinds, scenarios, r)
+}
+
+// The sample takes each kind of operation in some step, and every step in each scenario.
+func TestTheSampleHoldsEachKindOfOperation(t *testing.T) {
+	kinds := map[string][2][]string{
+		"one": {{"put log", "get log", "put log", "list log"}, {"GET v2/bookings"}},
+		"two": {{"get log", "put log", "delete data"}, {"PATCH v2/bookings", "GET v2/bookings"}},
+	}
+	counted := map[string][2]int{"one": {4, 1}, "two": {3, 2}}
+	for seed := range uint64(50) {
+		plans := sampledSweep(counted, kinds, 2, rand.New(rand.NewPCG(seed, 0)))
+		hit := map[string]bool{}
+		for _, p := range plans {
+			for name, points := range p {
+				at := 0
+				if points[0].http {
+					at = 1
+				}
+				hit[kinds[name][at][points[0].n-1]] = true
+			}
+			if len(p) != 2 {
+				t.Errorf("seed %d: %s leaves a step out", seed, p)
+			}
+		}
+		if len(hit) != 6 || len(plans) > 3 {
+			t.Errorf("seed %d: %d scenarios hold %v", seed, len(plans), slices.Sorted(maps.Keys(hit)))
+		}
+	}
+	for path, want := range map[string]string{"log/00000000000000000007.json": "log", "log/horizon": "log/horizon", "lease": "lease",
+		"data/replica/bookings/pms/000001/01ABC": "data/replica/bookings/pms", "/api/bookings/BK-7": "api/bookings", "/v2/reservations": "v2/reservations"} {
+		if got := place("get", path); got != want {
+			t.Errorf("%s is %s", path, got)
+		}
+	}
 }
 
 // After any crash, and after any lost answer, the scenario ends as it would have:
@@ -232,8 +302,11 @@ func (s *sweep) plans(scenarios int) []plan {
 // nothing done twice, nothing lost, and one intent for every effect.
 func TestACrashAnywhereChangesNothing(t *testing.T) {
 	s := &sweep{t: t, steps: scenario()}
+	if os.Getenv(envSweep) == "shortest" {
+		s.steps = shortestScenario()
+	}
 	s.reference()
-	s.all(s.plans(16))
+	s.all(s.plans(12))
 }
 
 func TestACrashAnywhereChangesNothingOnMinIO(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 
 	"github.com/trueup-data/trueup/pipeline/store/faulty"
@@ -21,8 +22,9 @@ type hazard struct {
 	dead          bool
 	hits          int // points that went wrong so far
 	most          [2]int
-	late          func() // what a dead process still had on the wire
-	lands         int    // it lands at this operation of the store
+	did           [2][]string // kinds of operations of this life, in order: of the store, and requests
+	late          func()      // what a dead process still had on the wire
+	lands         int         // it lands at this operation of the store
 }
 
 // expect plans what goes wrong in the lives to come, one point each.
@@ -36,17 +38,18 @@ func (z *hazard) expect(plan ...point) {
 func (z *hazard) begin() {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.dead, z.stores, z.https, z.now = false, 0, 0, point{}
+	z.dead, z.stores, z.https, z.now, z.did = false, 0, 0, point{}, [2][]string{}
 	if len(z.plan) > 0 {
 		z.now, z.plan = z.plan[0], z.plan[1:]
 	}
 }
 
 // operation decides about an operation of the store.
-func (z *hazard) operation(faulty.Operation) faulty.Action {
+func (z *hazard) operation(op faulty.Operation) faulty.Action {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.stores++
+	z.did[0] = append(z.did[0], op.Name+" "+place(op.Name, op.Key))
 	z.most[0] = max(z.most[0], z.stores)
 	if z.late != nil && z.stores >= z.lands && !z.dead {
 		z.late()
@@ -56,12 +59,34 @@ func (z *hazard) operation(faulty.Operation) faulty.Action {
 }
 
 // request decides about a request to a system.
-func (z *hazard) request() faulty.Action {
+func (z *hazard) request(r *http.Request) faulty.Action {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.https++
+	z.did[1] = append(z.did[1], r.Method+" "+place(r.Method, r.URL.Path))
 	z.most[1] = max(z.most[1], z.https)
 	return z.decide(z.now.http && z.https == z.now.n)
+}
+
+// place is what a key or a path names, without what differs from object to object.
+// A delete is one of its folder: what is deleted was named by no commit.
+func place(op, path string) string {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	kept := []string{first}
+	for part := range strings.SplitSeq(rest, "/") {
+		if op == "delete" || part == "" || strings.ContainsAny(part, "0123456789") {
+			break
+		}
+		kept = append(kept, part)
+	}
+	return strings.Join(kept, "/")
+}
+
+// operations are the kinds of what the last life did.
+func (z *hazard) operations() [2][]string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.did
 }
 
 // decide runs under the lock.
@@ -111,7 +136,7 @@ func (z *hazard) counts() (stores, https int) {
 // guard stands before a system: what goes wrong there happens to its requests.
 func (z *hazard) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		switch z.request() {
+		switch z.request(r) {
 		case faulty.Pass:
 			next.ServeHTTP(rw, r)
 		case faulty.ErrAfter, faulty.CrashAfter, faulty.LandsLate: // a successor waits until a request of ours has landed

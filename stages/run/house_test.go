@@ -48,7 +48,8 @@ type house struct {
 	cache   int // number of the folder of the cache: a machine that died takes its folder along
 	ttl     time.Duration
 	runs    int
-	counted map[string][2]int // by step: the most operations of one life, of the store and of HTTP
+	counted map[string][2]int      // by step: the most operations of one life, of the store and of HTTP
+	kinds   map[string][2][]string // the operations of the last life of each step, by kind
 
 	mu   sync.Mutex
 	last time.Time
@@ -68,7 +69,7 @@ func newHouse(t testing.TB, s setup) *house {
 	t.Helper()
 	w, err := world.New(s.world)
 	must(t, err)
-	h := &house{World: w, t: t, hazard: &hazard{}, store: s.store, dir: t.TempDir(), ttl: s.ttl, counted: map[string][2]int{}}
+	h := &house{World: w, t: t, hazard: &hazard{}, store: s.store, dir: t.TempDir(), ttl: s.ttl, counted: map[string][2]int{}, kinds: map[string][2][]string{}}
 	if h.ttl == 0 {
 		h.ttl = 10 * time.Minute
 	}

@@ -16,7 +16,7 @@ import (
 
 // The environment of the rough worlds: how many, or the one seed to repeat.
 const (
-	envWorlds = "TRUEUP_WORLDS"     // how many; default 16
+	envWorlds = "TRUEUP_WORLDS"     // how many; default 5
 	envWorld  = "TRUEUP_WORLD_SEED" // only this one
 )
 
@@ -28,7 +28,7 @@ func roughWorlds(t *testing.T) []uint64 {
 		must(t, err)
 		return []uint64{seed}
 	}
-	n := 16
+	n := 5
 	if text := os.Getenv(envWorlds); text != "" {
 		var err error
 		n, err = strconv.Atoi(text)

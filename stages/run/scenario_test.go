@@ -39,6 +39,19 @@ func scenario() []step {
 	}
 }
 
+// shortestScenario is a first sweep of a few records with its plan, and the first
+// writes: short enough to go wrong at every point.
+func shortestScenario() []step {
+	all := scenario()[:4]
+	all[0].people = func(h *house) {
+		h.book(world.PMS, stay("A1", world.Staybnb, "Ana", "10.00"))
+		h.book(world.Staybnb, stay("A1", world.Staybnb, "Ana B.", "10.00"))
+		h.book(world.Staybnb, stay("B2", world.Staybnb, "Bo", "20.00"))
+	}
+	all[3] = step{"quiet", nil, runs(pipeline.Incremental)}
+	return all
+}
+
 // shortScenario is the part of it up to the first writes.
 func shortScenario() []step { return scenario()[:4] }
 
@@ -136,7 +149,7 @@ func (h *house) play(st store.Store, steps []step, plan map[string][]point, then
 		h.hazard.expect(plan[s.name]...)
 		result, err := h.insist(st, s)
 		stores, https := h.hazard.counts()
-		h.counted[s.name] = [2]int{stores, https}
+		h.counted[s.name], h.kinds[s.name] = [2]int{stores, https}, h.hazard.operations()
 		h.hazard.expect()
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
