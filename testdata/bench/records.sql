@@ -58,5 +58,5 @@ FROM bench_records(records);
 
 CREATE OR REPLACE TEMP MACRO bench_crosswalk(records) AS TABLE
 SELECT khash AS _khash, code AS _key, system, CASE system WHEN 'pms' THEN i::VARCHAR ELSE 'R-' || i END AS id, 'live' AS state,
-       'run-0' AS run, TIMESTAMPTZ '2026-05-04 12:00:00+00' AS recorded_at
+       'run-0' AS run, TIMESTAMPTZ '2026-05-04 12:00:00+00' AS recorded_at, NULL::TIMESTAMPTZ AS told_at
 FROM bench_records(records), (VALUES ('pms'), ('air')) s(system);
