@@ -16,7 +16,7 @@ GOLANGCI_VERSION := v2.15.0
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: build ## build, and run the whole job against two simulated systems (needs Go, a C compiler, make)
+demo: build ## build, and run the whole job against five simulated systems (needs Go, a C compiler, make)
 	@bin/trueup demo
 
 build: ## bin/trueup and bin/sandbox

@@ -1,6 +1,7 @@
-// Command sandbox serves the simulated rental world: a PMS and a booking channel
-// as real HTTP servers, with people, faults and the truth of what happened. It is
-// for demos and tests; it must never be given real data or a public address.
+// Command sandbox serves the simulated rental world: a PMS, two booking channels,
+// housekeeping and an inbox as real HTTP servers, with people, faults and the truth
+// of what happened. It is for demos and tests; it must never be given real data or
+// a public address.
 package main
 
 import (
@@ -24,7 +25,7 @@ func main() {
 func rootCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:          "sandbox",
-		Short:        "A simulated rental world: two booking systems with people, faults and the truth",
+		Short:        "A simulated rental world: up to five systems with people, faults and the truth",
 		SilenceUsage: true,
 	}
 	cmd.AddCommand(serveCommand())

@@ -16,32 +16,32 @@ import (
 
 // serveFlags are the flags of sandbox serve.
 type serveFlags struct {
-	at      world.Addresses
+	at      map[string]string
 	options world.Options
 	start   string
 	journal string
 	rough   float64
+	harsh   float64
 }
 
 func serveCommand() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the world until interrupted; the first line of output is the addresses as JSON",
+		Short: "Serve the world until interrupted; the first line of output is the URLs as JSON, by system",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.at.PMS, "pms-addr", "127.0.0.1:0", "where the PMS listens; port 0 picks a free one")
-	flags.StringVar(&f.at.Staybnb, "channel-addr", "127.0.0.1:0", "where the channel listens")
-	flags.StringVar(&f.at.Admin, "admin-addr", "127.0.0.1:0", "where the admin API listens; it has no authentication")
+	flags.StringToStringVar(&f.at, "listen", nil, "where a system or admin listens, as in pms=127.0.0.1:8001; others pick a free port. The admin API has no authentication")
 	flags.Uint64Var(&f.options.Seed, "seed", 7, "what everything follows from")
-	flags.IntVar(&f.options.Records, "records", 500, "bookings at the start")
+	flags.IntVar(&f.options.Records, "records", 500, "bookings at the start; other entities in proportion")
+	flags.BoolVar(&f.options.Whole, "whole", false, "all five systems and entities; otherwise bookings in pms and staybnb")
 	flags.StringVar(&f.start, "now", "", "simulated time at the start, RFC 3339 (default 2026-03-02T08:00:00Z)")
-	flags.StringVar(&f.options.PMSToken, "pms-token", "pms-token", "bearer token of the PMS")
-	flags.StringVar(&f.options.StaybnbKey, "staybnb-key", "staybnb-key", "API key of the channel")
+	flags.StringToStringVar(&f.options.Credentials, "credential", nil, "credential of a system, as in pms=secret; default SYSTEM-token")
 	flags.DurationVar(&f.options.Retention, "retention", 24*time.Hour, "how long idempotency keys are kept, in simulated time")
 	flags.Float64Var(&f.rough, "rough", 0, "share of requests that each kind of fault hits")
+	flags.Float64Var(&f.harsh, "harsh", 0, "the same, with slow, stale and broken answers among the faults")
 	flags.StringVar(&f.journal, "journal", "", "file that keeps the world; an existing one is continued")
 	return cmd
 }
@@ -56,7 +56,7 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return errors.Join(err, done())
 	}
-	line, err := json.Marshal(servers)
+	line, err := json.Marshal(servers.URL)
 	if err == nil {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), string(line))
 	}
@@ -74,8 +74,13 @@ func (f serveFlags) open() (w *world.World, done func() error, err error) {
 			return nil, nil, fmt.Errorf("--now: %w", err)
 		}
 	}
-	if f.rough > 0 {
+	switch {
+	case f.rough > 0 && f.harsh > 0:
+		return nil, nil, errors.New("--harsh is --rough and more: give one of them")
+	case f.rough > 0:
 		f.options.Faults = world.Rough(f.rough)
+	case f.harsh > 0:
+		f.options.Faults = world.Harsh(f.harsh)
 	}
 	if f.journal == "" {
 		w, err = world.New(f.options)

@@ -19,10 +19,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // run runs the command until the returned stop is called, which gives its error.
-func run(t *testing.T, args ...string) (at *world.Servers, stop func() error) {
+func run(t *testing.T, args ...string) (at map[string]string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	at = &world.Servers{}
 	out, in := io.Pipe()
 	cmd := rootCommand()
 	cmd.SetArgs(append([]string{"serve"}, args...))
@@ -36,7 +35,7 @@ func run(t *testing.T, args ...string) (at *world.Servers, stop func() error) {
 	}()
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err == nil {
-		err = json.Unmarshal(line, at)
+		err = json.Unmarshal(line, &at)
 	}
 	if err != nil {
 		cancel()
@@ -66,10 +65,10 @@ func request(t *testing.T, method, url, body string) string {
 
 func TestServePrintsItsAddressesAndStopsWhenAsked(t *testing.T) {
 	at, stop := run(t, "--records", "5", "--now", "2027-01-01T00:00:00Z", "--rough", "0.1")
-	if got := request(t, http.MethodGet, at.AdminURL+"/clock", ""); got != `{"now":"2027-01-01T00:00:00Z"}`+"\n" {
+	if got := request(t, http.MethodGet, at[world.Admin]+"/clock", ""); got != `{"now":"2027-01-01T00:00:00Z"}`+"\n" {
 		t.Errorf("clock: %s", got)
 	}
-	for _, url := range []string{at.PMSURL, at.StaybnbURL} {
+	for _, url := range []string{at[world.PMS], at[world.Staybnb]} {
 		if !strings.HasPrefix(url, "http://127.0.0.1:") {
 			t.Errorf("it listens at %q", url)
 		}
@@ -84,12 +83,12 @@ func TestServeContinuesTheWorldOfItsJournal(t *testing.T) {
 	var last string
 	for i := range 3 {
 		at, stop := run(t, "--records", "20", "--journal", journal)
-		records := request(t, http.MethodGet, at.AdminURL+"/truth/records", "")
+		records := request(t, http.MethodGet, at[world.Admin]+"/truth/records", "")
 		if i > 0 && records != last {
 			t.Fatalf("the world of the journal is another one:\n%s\n%s", last, records)
 		}
-		request(t, http.MethodPost, at.AdminURL+"/day", `{"edits":10}`)
-		last = request(t, http.MethodGet, at.AdminURL+"/truth/records", "")
+		request(t, http.MethodPost, at[world.Admin]+"/day", `{"edits":10}`)
+		last = request(t, http.MethodGet, at[world.Admin]+"/truth/records", "")
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +110,7 @@ func tear(t *testing.T, journal string) {
 }
 
 func TestServeRefusesWhatItCannotDo(t *testing.T) {
-	for _, args := range [][]string{{"--now", "soon"}, {"--pms-addr", "256.0.0.1:0"}, {"--journal", t.TempDir()}, {"--rough", "2"}, {"x"}} {
+	for _, args := range [][]string{{"--now", "soon"}, {"--listen", "pms=256.0.0.1:0"}, {"--listen", "tidy=127.0.0.1:0"}, {"--rough", "0.1", "--harsh", "0.1"}, {"--journal", t.TempDir()}, {"--rough", "2"}, {"x"}} {
 		cmd := rootCommand()
 		cmd.SetArgs(append([]string{"serve"}, args...))
 		cmd.SetOut(io.Discard)

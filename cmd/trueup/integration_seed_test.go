@@ -137,7 +137,7 @@ func sandboxBookings(t testing.TB) contents {
 	}
 	out := contents{}
 	for i, r := range w.Records(world.PMS) {
-		b := r.Now().Booking
+		b := r.Now().Values
 		hotel, status, agent := "Óbidos House", "completed", nullable("")
 		if b.Get(world.Channel) == world.Staybnb {
 			hotel = shared
@@ -148,8 +148,8 @@ func sandboxBookings(t testing.TB) contents {
 		if i%3 == 0 {
 			agent = value(strconv.Itoa(i))
 		}
-		out[b.Key()] = booking{
-			"code": value(b.Key()), "hotel": value(hotel), "arrival": b[world.CheckIn], "departure": b[world.CheckOut],
+		out[r.Key()] = booking{
+			"code": value(r.Key()), "hotel": value(hotel), "arrival": b[world.CheckIn], "departure": b[world.CheckOut],
 			"adults": value(strconv.Itoa(1 + i%4)), "children": nil, "country": value("PRT"), "rate": b[world.Price],
 			"status": value(status), "prepaid": value(strconv.FormatBool(i%5 == 0)), "agent": agent, "title": b[world.Notes],
 		}

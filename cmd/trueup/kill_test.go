@@ -29,24 +29,28 @@ type rental struct {
 // since a run waits out those of a dead one.
 func newRental(t *testing.T, seed uint64, records int) *rental {
 	t.Helper()
-	w, err := world.New(world.Options{Seed: seed, Records: records, PMSToken: "pms-token-for-tests", StaybnbKey: "staybnb-key-for-tests"})
+	w, err := world.New(world.Options{Seed: seed, Records: records, Credentials: testCredentials()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return newRentalOf(t, w)
 }
 
+// testCredentials are those of the small world's systems.
+func testCredentials() map[string]string {
+	return map[string]string{world.PMS: "pms-token-for-tests", world.Staybnb: "staybnb-key-for-tests"}
+}
+
 // newRentalOf makes the project of a world whose tokens are those of newRental.
 func newRentalOf(t *testing.T, w *world.World) *rental {
 	t.Helper()
-	servers, err := w.Serve(t.Context(), world.Addresses{})
+	servers, err := w.Serve(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = servers.Close() })
-	r := &rental{world: w, dir: t.TempDir(), env: []string{"PMS_URL=" + servers.PMSURL, "STAYBNB_URL=" + servers.StaybnbURL,
-		"PMS_TOKEN=pms-token-for-tests", "STAYBNB_KEY=staybnb-key-for-tests"}}
-	project := bytes.Replace(story.Project(), []byte("systems:\n"), []byte("lease: 1s\n\nsystems:\n"), 1)
+	r := &rental{world: w, dir: t.TempDir(), env: servers.Env()}
+	project := bytes.Replace(story.Bookings(), []byte("systems:\n"), []byte("lease: 1s\n\nsystems:\n"), 1)
 	project = bytes.ReplaceAll(project, []byte("timeout: 10s"), []byte("timeout: 700ms"))
 	if err := os.WriteFile(filepath.Join(r.dir, "trueup.yaml"), project, 0o600); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ func (r *rental) cancelled(t *testing.T, n int) []string {
 	t.Helper()
 	var keys []string
 	for _, x := range r.world.Records(world.Staybnb) {
-		b := x.Now().Booking
+		b := x.Now().Values
 		there := r.world.Find(world.PMS, b.Get(world.Code))
 		if x.Now().State != world.Live || len(there) != 1 || len(keys) == n {
 			continue
@@ -28,7 +28,7 @@ func (r *rental) cancelled(t *testing.T, n int) []string {
 		if _, err := r.world.Edit(world.PMS, there[0], world.Values{"status": world.Text("cancelled")}); err != nil {
 			t.Fatal(err)
 		}
-		keys = append(keys, b.Key())
+		keys = append(keys, x.Key())
 	}
 	return keys
 }
@@ -36,7 +36,7 @@ func (r *rental) cancelled(t *testing.T, n int) []string {
 // A plan counts first, shows each effect once with who made it so, and says last
 // what to do.
 func TestAPlanGroupsWhatIsTheSameAndSaysWhoChangedIt(t *testing.T) {
-	r := newRental(t, 21, 60)
+	r := newRental(t, 21, 150)
 	out, _, code := here(t, r.dir, r.with(), "run", "--mode", "sweep", "--progress", "none")
 	if code != exitAttention {
 		t.Fatal(out)

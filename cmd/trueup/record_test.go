@@ -60,9 +60,9 @@ func TestExplainShowsWhereARecordStandsAndHowItCameThere(t *testing.T) {
 func (r *rental) contested(t *testing.T, but []string) string {
 	t.Helper()
 	for _, x := range r.world.Records(world.Staybnb) {
-		b := x.Now().Booking
+		b := x.Now().Values
 		there := r.world.Find(world.PMS, b.Get(world.Code))
-		if x.Now().State != world.Live || len(there) != 1 || strings.Contains(strings.Join(but, " "), b.Key()) {
+		if x.Now().State != world.Live || len(there) != 1 || strings.Contains(strings.Join(but, " "), x.Key()) {
 			continue
 		}
 		if _, err := r.world.Edit(world.PMS, there[0], world.Values{"notes": world.Text("keep the room")}); err != nil {
@@ -71,7 +71,7 @@ func (r *rental) contested(t *testing.T, but []string) string {
 		if _, err := r.world.Delete(world.Staybnb, x.ID); err != nil {
 			t.Fatal(err)
 		}
-		return b.Key()
+		return x.Key()
 	}
 	t.Fatal("no booking is in both systems")
 	return ""

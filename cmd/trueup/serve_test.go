@@ -165,7 +165,7 @@ func TestServeRunsWhatIsDueAndStopsWhenIdle(t *testing.T) {
 func TestServeStopsInTheMiddleOfARunAndGoesOn(t *testing.T) {
 	var once sync.Once
 	reached, ended := make(chan struct{}), make(chan struct{})
-	w, err := world.New(world.Options{Seed: 62, Records: 40, PMSToken: "pms-token-for-tests", StaybnbKey: "staybnb-key-for-tests",
+	w, err := world.New(world.Options{Seed: 62, Records: 40, Credentials: testCredentials(),
 		Watch: func(world.Request) {
 			once.Do(func() { // the answer of the first request waits until the process is gone
 				close(reached)

@@ -12,7 +12,7 @@ import (
 
 func (c *cli) demoCommand() *cobra.Command {
 	o := story.Options{Out: c.out}
-	cmd := &cobra.Command{Use: "demo", Short: "Run the whole job against two simulated systems, and prove the result", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "demo", Short: "Run the whole job against five simulated systems, and prove the result", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			self, err := os.Executable()
 			if err != nil {
@@ -23,7 +23,7 @@ func (c *cli) demoCommand() *cobra.Command {
 		}}
 	cmd.Flags().StringVar(&o.Dir, "dir", filepath.Join(".trueup", "demo"), "folder to work in; emptied first if an earlier demo made it")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 7, "what the simulated world follows from")
-	cmd.Flags().IntVar(&o.Records, "records", 1000, "bookings at the start; at least 100")
-	cmd.Flags().IntVar(&o.Hours, "hours", 12, "hours of the day, with an hourly run each; at least 2")
+	cmd.Flags().IntVar(&o.Records, "records", 2200, "bookings at the start, other records in proportion; at least 100")
+	cmd.Flags().IntVar(&o.Hours, "hours", 10, "hours of the day, with an hourly run each; at least 2")
 	return cmd
 }

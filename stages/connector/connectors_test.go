@@ -32,7 +32,7 @@ func TestTheExamplesLoadWithTheRealConnectors(t *testing.T) {
 		}
 		return "https://system.example/v1", true
 	}
-	for _, path := range []string{"../../testdata/projects/rentals/trueup.yaml", "../../testdata/integration/trueup.yaml", "../../cmd/sandbox/story/trueup.yaml"} {
+	for _, path := range []string{"../../testdata/projects/rentals/trueup.yaml", "../../testdata/integration/trueup.yaml", "../../cmd/sandbox/story/trueup.yaml", "../../cmd/sandbox/story/bookings.yaml"} {
 		if _, err := config.Load(path, env, Known()); err != nil {
 			t.Errorf("%s:\n%v", path, err)
 		}

@@ -78,7 +78,7 @@ func newHouse(t testing.TB, s setup) *house {
 		must(t, err)
 	}
 	urls := map[string]string{}
-	for system, api := range map[string]http.Handler{world.PMS: w.PMSHandler(), world.Staybnb: w.StaybnbHandler()} {
+	for system, api := range map[string]http.Handler{world.PMS: w.Handler(world.PMS), world.Staybnb: w.Handler(world.Staybnb)} {
 		if s.front != nil {
 			api = s.front(system, api)
 		}
@@ -96,11 +96,11 @@ func newHouse(t testing.TB, s setup) *house {
 	return h
 }
 
-// loadProject reads the demo's project file, with pages so small that a small
+// loadProject reads the project file of two systems, with pages so small that a small
 // world has several.
 func (h *house) loadProject(s setup, urls map[string]string) {
 	h.t.Helper()
-	demo, err := os.ReadFile(filepath.Join("..", "..", "cmd", "sandbox", "story", "trueup.yaml"))
+	demo, err := os.ReadFile(filepath.Join("..", "..", "cmd", "sandbox", "story", "bookings.yaml"))
 	must(h.t, err)
 	text := string(demo)
 	text = strings.Replace(text, "param: limit, value: 100", "param: limit, value: 6", 1)
@@ -110,9 +110,9 @@ func (h *house) loadProject(s setup, urls map[string]string) {
 	}
 	path := filepath.Join(h.dir, "trueup.yaml")
 	must(h.t, os.WriteFile(path, []byte(text), 0o600))
-	env := map[string]string{"PMS_URL": urls[world.PMS], "PMS_TOKEN": "pms-token", "STAYBNB_URL": urls[world.Staybnb], "STAYBNB_KEY": "staybnb-key"}
-	if s.world.PMSToken != "" {
-		env["PMS_TOKEN"], env["STAYBNB_KEY"] = s.world.PMSToken, s.world.StaybnbKey
+	env := map[string]string{"PMS_URL": urls[world.PMS], "PMS_TOKEN": "pms-token", "STAYBNB_URL": urls[world.Staybnb], "STAYBNB_TOKEN": "staybnb-token"}
+	for system, credential := range s.world.Credentials {
+		env[strings.ToUpper(system)+"_TOKEN"] = credential
 	}
 	h.project, err = config.Load(path, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, connector.Known())
 	must(h.t, err)

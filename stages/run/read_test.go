@@ -126,8 +126,8 @@ func (h *house) contents(system string) []string {
 			continue
 		}
 		var line []string
-		for _, f := range world.Fields() {
-			v := r.Now().Booking[f]
+		for _, f := range world.Fields(world.Bookings) {
+			v := r.Now().Values[f]
 			if v == nil {
 				line = append(line, "∅")
 			} else {

@@ -105,7 +105,7 @@ func TestNoSecretAnywhere(t *testing.T) {
 	var log bytes.Buffer
 	system := &echo{}
 	h := newHouse(t, setup{log: &log, front: system.front,
-		world: world.Options{PMSToken: canaries()[0], StaybnbKey: canaries()[1]}})
+		world: world.Options{Credentials: map[string]string{world.PMS: canaries()[0], world.Staybnb: canaries()[1]}}})
 	said := &said{}
 	step := func(mode pipeline.Mode) {
 		t.Helper()

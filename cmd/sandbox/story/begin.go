@@ -11,15 +11,21 @@ import (
 
 // before says what there is.
 func (t *teller) before(context.Context) error {
-	t.say("Two systems hold the same bookings, and disagree in places.")
-	for _, s := range []struct{ system, url, what string }{
-		{world.PMS, t.servers.PMSURL, "a property-management system: all bookings, prices as text, pages by token"},
-		{world.Staybnb, t.servers.StaybnbURL, "a booking channel: its own bookings, in cents and dd/mm/yyyy, pages by offset"},
-	} {
-		t.say("  %-8s %s  %4d records; %s", s.system, s.url, len(t.world.Records(s.system)), s.what)
+	t.say("Five systems of a letting agency hold the same records, and disagree in places.")
+	for _, system := range t.world.Systems() {
+		t.say("  %-8s %5d  %s", system, t.holds(system), t.world.About(system))
 	}
-	t.say("Both are simulated (seed %d). %s says what their fields mean, and who is right.", t.Seed, t.project)
+	t.say("All are simulated (seed %d). %s says what their fields mean, and who is right.", t.Seed, t.project)
 	return nil
+}
+
+// holds is how many records a system has.
+func (t *teller) holds(system string) int {
+	n := 0
+	for _, entity := range world.Entities() {
+		n += len(t.world.Of(entity).Records(system))
+	}
+	return n
 }
 
 // install makes the lake and checks the project file.
@@ -48,9 +54,10 @@ func (t *teller) firstPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range linesWith(e.text, "extracted", "reconciled") {
-		t.say("  %s", withoutZeros(line))
+	for _, line := range byEntity(e.text) {
+		t.say("  %s", clip(line, width))
 	}
+	t.say("  reconciled    %s", figures(e.text, "keys judged", "golden records written", "sides overridden"))
 	if t.plan = planIn(e.text); t.plan == "" {
 		return errors.New("the first sweep offers no plan to approve:\n" + e.text)
 	}
@@ -86,9 +93,7 @@ func (t *teller) approve(ctx context.Context) error {
 	if e, err = t.trueup(ctx, t.at("load")...); err != nil {
 		return err
 	}
-	for _, line := range linesWith(e.text, "loaded") {
-		t.say("  %s", withoutZeros(line))
-	}
+	t.list("loaded", bySystem(e.text, "loaded"))
 	t.told()
 	return nil
 }

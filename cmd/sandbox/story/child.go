@@ -38,7 +38,7 @@ func (t *teller) start(ctx context.Context, args []string, arm func(kill func())
 	cmd := exec.CommandContext(ctx, t.Program, append(slices.Clone(args), "--project", t.project, "--progress", "none")...) //nolint:gosec // G204: the caller's own program
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	cmd.Env = append(slices.Clone(t.Env), "PMS_URL="+t.servers.PMSURL, "PMS_TOKEN="+pmsToken, "STAYBNB_URL="+t.servers.StaybnbURL, "STAYBNB_KEY="+staybnbKey)
+	cmd.Env = slices.Concat(t.Env, t.servers.Env())
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return ended{}, fmt.Errorf("start %s: %w", t.Program, err)

@@ -11,37 +11,57 @@ import (
 
 // hour is what happens between two hourly runs.
 type hour struct {
-	actions int // of people
-	kill    int // the run dies at this effect; 0: it lives
+	actions int    // of people
+	kill    int    // the run dies at this effect; 0: it lives
+	event   string // what happens besides, one of the events; "" is nothing
 }
 
+// The events of a day.
+const (
+	lateImport = "a late import" // a booking gets in with an old time: no hourly run will list it
+	outage     = "an outage"     // the inbox answers nothing but errors, until the next hour
+)
+
 // workday is the first n hours of a day that begins at 8. One run dies half-way,
-// in an hour with much to send, and not the last one.
+// in an hour with much to send, and not the last one; the events come after it.
 func workday(n int) []hour {
-	actions := []int{12, 20, 16, 60, 8, 14, 18, 15, 12, 16, 10, 6}
+	actions := []int{25, 40, 30, 90, 20, 30, 36, 30, 25, 30, 20, 12}
 	hours := make([]hour, n)
 	for i := range hours {
 		hours[i].actions = actions[i%len(actions)]
 	}
-	hours[min(3, n-2)] = hour{actions: 60, kill: 15}
+	kill := min(3, n-2)
+	hours[kill] = hour{actions: 90, kill: 15}
+	hours[min(kill+1, n-1)].event = lateImport
+	if kill+2 < n-1 {
+		hours[kill+2].event = outage
+	}
 	return hours
 }
 
-// roughness is the share of requests that each kind of fault hits: with fourteen
+// roughness is the share of requests that each kind of fault hits: with twenty
 // kinds it is bad weather.
 const roughness = 0.01
 
+// weather is bad, with some faults more.
+func (t *teller) weather(more ...world.Fault) error {
+	return t.world.SetFaults(append(more, world.Harsh(roughness)...)...)
+}
+
 // day lets people work for a day on a bad network, with a run every hour.
 func (t *teller) day(ctx context.Context) error {
-	t.say("\nA day at the office: people edit in both systems, the network is bad, and every hour there is")
+	t.say("\nA day at the office: people edit in all systems, the network is bad, and every hour there is")
 	t.command("run")
 	t.row("", "people", "the run", "the network")
-	if err := t.world.SetFaults(world.Rough(roughness)...); err != nil {
-		return err
-	}
 	for _, h := range workday(t.Hours) {
+		if err := t.weather(); err != nil {
+			return err
+		}
 		if _, err := t.world.Live(time.Hour, h.actions, world.Mix{}); err != nil {
 			return fmt.Errorf("let people work: %w", err)
+		}
+		if err := t.happens(h.event); err != nil {
+			return err
 		}
 		if err := t.hourly(ctx, h); err != nil {
 			return err
@@ -50,8 +70,26 @@ func (t *teller) day(ctx context.Context) error {
 	return nil
 }
 
+// happens lets an event happen.
+func (t *teller) happens(event string) error {
+	switch event {
+	case outage:
+		return t.weather(world.Fault{Kind: world.Unavailable, System: world.Deskline, Rate: 1})
+	case lateImport:
+		if err := t.weather(world.Fault{Kind: world.Skew, System: world.Staybnb, Nth: 1, Skew: -3 * time.Hour}); err != nil {
+			return err
+		}
+		stay := world.Values{"code": world.Text("HMLATE001"), "listing_id": world.Text("L-003"), "check_in": world.Text("2026-04-01"),
+			"check_out": world.Text("2026-04-04"), "guest_name": world.Text("Inês d'Almeida"), "price": world.Text("321.00"), "status": world.Text("confirmed")}
+		e, err := t.world.Create(world.Staybnb, stay)
+		t.late = e.Key
+		return err
+	}
+	return nil
+}
+
 func (t *teller) row(at, people, did, network string) {
-	t.say("%s", clip(strings.TrimRight(fmt.Sprintf("  %-5s  %-41s  %-48s  %s", at, people, did, network), " "), width))
+	t.say("%s", clip(strings.TrimRight(fmt.Sprintf("  %-5s  %-41s  %-51s  %s", at, people, did, network), " "), width))
 }
 
 // hourly does the run of one hour and tells it in a line.
@@ -63,16 +101,22 @@ func (t *teller) hourly(ctx context.Context, h hour) error {
 	if err != nil {
 		return err
 	}
-	did := figures(e.text, "read", "sent", "unclear", "stale", "refused", "in doubt", "put off")
-	if strings.Contains(e.text, "partial") {
+	did := figures(e.text, "new", "changed", "sent", "unclear", "stale", "refused", "in doubt", "put off")
+	if strings.Contains(e.text, "partial") || strings.Contains(e.text, "unavailable") {
 		did += ", read partly"
 	}
 	t.hour(did)
+	switch h.event {
+	case outage:
+		t.say("         deskline answered nothing but errors. What concerns it waits; everything else went on.")
+	case lateImport:
+		t.say("         staybnb imported %s under a time three hours ago: no hourly listing will ever show it.", t.late)
+	}
 	if t.resumes {
 		t.resumes = false
 		t.say("         First it watched the dead run's lease until it was over. Then, before anything else:")
-		for _, line := range linesWith(e.text, "settled") {
-			t.say("         %s", withoutZeros(line))
+		for _, line := range wrap("         settled: "+bySystem(e.text, "settled"), width, 18) {
+			t.say("%s", line)
 		}
 	}
 	return nil
@@ -96,17 +140,17 @@ func (t *teller) killed(ctx context.Context, h hour) error {
 	if !e.killed {
 		return fmt.Errorf("the run of %s was to die at its write number %d, and did not:\n%s", t.clock(), h.kill, e.text)
 	}
-	t.hero, t.resumes = t.keyOf(last), true
+	t.resumes = true
 	t.hour("KILLED (kill -9), half-way")
-	t.say("         Its last act: %s %s (%s). It took effect; no answer was read.", last.Method, last.Path, t.hero)
+	t.say("         Its last act: %s %s (%s). It took effect; no answer was read.", last.Method, last.Path, t.victim(last))
 	return nil
 }
 
-// keyOf is the booking that a request changed.
-func (t *teller) keyOf(r world.Request) string {
+// victim names the record that a request changed.
+func (t *teller) victim(r world.Request) string {
 	for _, e := range t.world.Effects() {
 		if e.Seq == r.Effect {
-			return e.Key
+			return e.Entity + " " + e.Key
 		}
 	}
 	return ""

@@ -44,10 +44,24 @@ func TestOnlyAFolderOfADemoIsEmptied(t *testing.T) {
 	}
 }
 
+func serve(t *testing.T) *world.Servers {
+	t.Helper()
+	w, err := world.New(world.Options{Whole: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers, err := w.Serve(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = servers.Close() })
+	return servers
+}
+
 func TestTheDemosFileNeedsNoEnvironment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trueup.yaml")
-	servers := &world.Servers{PMSURL: "http://127.0.0.1:4001", StaybnbURL: "http://127.0.0.1:4002"}
-	if err := os.WriteFile(path, projectFor(servers), 0o600); err != nil {
+	servers := serve(t)
+	if err := os.WriteFile(path, projectFor(servers.Env()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	project, err := config.Load(path, func(string) (string, bool) { return "", false }, config.Known{"rest": rest.Keys()})

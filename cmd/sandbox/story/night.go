@@ -20,17 +20,26 @@ func (t *teller) night(ctx context.Context) error {
 		return err
 	}
 	_, edits := t.told()
-	t.say("\n%s  The evening: %s. The channel lists no deletes; only a sweep can find them.", t.clock(), people(edits))
+	t.say("\n%s  The evening: %s. Some systems list no deletes; only a sweep finds them.", t.clock(), people(edits))
 	t.say("  And %s was edited in the PMS while somebody deleted it on the channel.", contested)
 	if err := t.sweep(ctx); err != nil {
 		return err
 	}
+	if there := t.world.Find(world.PMS, t.late); len(there) != 1 {
+		return fmt.Errorf("the sweep did not bring %s to the PMS: it has %d of it", t.late, len(there))
+	}
+	t.say("  %s, which no hourly listing showed, was found and is in the PMS now.", t.late)
+	return t.status(ctx)
+}
+
+// status prints what waits for a person.
+func (t *teller) status(ctx context.Context) error {
 	t.command("status")
 	e, err := t.trueup(ctx, "status")
 	if err != nil {
 		return err
 	}
-	for _, line := range linesWith(e.text, "finding", "help") {
+	for _, line := range linesWith(e.text, "finding") {
 		t.say("  %s", clip(line, width))
 	}
 	return nil
@@ -45,11 +54,10 @@ func (t *teller) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, line := range linesWith(e.text, "extracted", "reconciled", "loaded", "why") {
-			if short := withoutZeros(line); short != "" {
-				t.say("  %s", clip(short, width))
-			}
+		for _, line := range byEntity(e.text) {
+			t.say("  %s", clip(line, width))
 		}
+		t.list("loaded", bySystem(e.text, "loaded"))
 		if !strings.Contains(e.text, "partial") && figure(e.text, "missing") == 0 {
 			return nil
 		}
@@ -66,8 +74,8 @@ func (t *teller) contest() (string, error) {
 		quiet[e.Key] = true
 	}
 	for _, r := range t.world.Records(world.Staybnb) {
-		key := r.Now().Booking.Key()
-		there := t.world.Find(world.PMS, r.Now().Booking.Get(world.Code))
+		key := r.Key()
+		there := t.world.Find(world.PMS, r.Now().Values.Get(world.Code))
 		if r.Now().State != world.Live || quiet[key] || len(there) != 1 {
 			continue
 		}

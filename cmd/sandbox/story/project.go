@@ -9,22 +9,20 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/trueup-data/trueup/cmd/sandbox/world"
 )
 
 //go:embed trueup.yaml
 var projectFile []byte
 
-// Project is the demo's project file. It reads PMS_URL, PMS_TOKEN, STAYBNB_URL,
-// STAYBNB_KEY and TRUEUP_STORE from the environment.
+// Project is the demo's project file. It reads the addresses and credentials that
+// Servers.Env of the world gives, and TRUEUP_STORE, from the environment.
 func Project() []byte { return append([]byte(nil), projectFile...) }
 
-// The credentials of the demo's systems; both listen on loopback only.
-const (
-	pmsToken   = "pms-token"
-	staybnbKey = "staybnb-key"
-)
+//go:embed bookings.yaml
+var bookingsFile []byte
+
+// Bookings is the project file of the small world: bookings in the PMS and at staybnb.
+func Bookings() []byte { return append([]byte(nil), bookingsFile...) }
 
 // A dead run keeps others out for its lease and its longest request: in a demo
 // that takes seconds, and is still more than a busy machine stands still for.
@@ -35,16 +33,14 @@ const (
 
 // projectFor is the project file with the addresses of running systems as
 // defaults, so that it works without any environment, and with short waits.
-func projectFor(s *world.Servers) []byte {
-	return []byte(strings.NewReplacer(
-		"${PMS_URL}", "${PMS_URL:-"+s.PMSURL+"}",
-		"${STAYBNB_URL}", "${STAYBNB_URL:-"+s.StaybnbURL+"}",
-		"${PMS_TOKEN}", "${PMS_TOKEN:-"+pmsToken+"}",
-		"${STAYBNB_KEY}", "${STAYBNB_KEY:-"+staybnbKey+"}",
-		"${TRUEUP_STORE:-file://.trueup/store}", "file://.trueup/store",
-		"timeout: 10s", "timeout: "+demoTimeout.String(),
-		"\nsystems:\n", "\nlease: "+demoLease.String()+"\n\nsystems:\n",
-	).Replace(string(projectFile)))
+func projectFor(env []string) []byte {
+	replace := []string{"${TRUEUP_STORE:-file://.trueup/store}", "file://.trueup/store", "timeout: 10s", "timeout: " + demoTimeout.String(),
+		"\nsystems:\n", "\nlease: " + demoLease.String() + "\n\nsystems:\n"}
+	for _, v := range env {
+		name, value, _ := strings.Cut(v, "=")
+		replace = append(replace, "${"+name+"}", "${"+name+":-"+value+"}")
+	}
+	return []byte(strings.NewReplacer(replace...).Replace(string(projectFile)))
 }
 
 // markFile tells a folder that a demo made from any other.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,16 +27,17 @@ type stage struct {
 	*world.World
 	t       *testing.T
 	project *config.Project
-	streams map[string]*rest.Stream
+	streams map[string]*rest.Stream // by entity and system: "tasks@tidy"
 }
 
 func open(t *testing.T, o world.Options) *stage {
 	t.Helper()
+	o.Whole = true
 	w, err := world.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	servers, err := w.Serve(t.Context(), world.Addresses{})
+	servers, err := w.Serve(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,8 +47,10 @@ func open(t *testing.T, o world.Options) *stage {
 		}
 	})
 	s := &stage{World: w, t: t, streams: map[string]*rest.Stream{}, project: load(t, servers)}
-	for i, st := range s.project.Entities[0].Streams {
-		s.streams[st.System] = stream(t, s.project, i)
+	for _, e := range s.project.Entities {
+		for _, st := range e.Streams {
+			s.streams[e.Name+"@"+st.System] = stream(t, s.project, e, st)
+		}
 	}
 	return s
 }
@@ -56,8 +61,11 @@ func load(t *testing.T, servers *world.Servers) *config.Project {
 	if err := os.WriteFile(path, story.Project(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"PMS_URL": servers.PMSURL, "PMS_TOKEN": "pms-token",
-		"STAYBNB_URL": servers.StaybnbURL, "STAYBNB_KEY": "staybnb-key"}
+	env := map[string]string{}
+	for _, v := range servers.Env() {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
 	project, err := config.Load(path, func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 		config.Known{"rest": rest.Keys()})
 	if err != nil {
@@ -66,15 +74,12 @@ func load(t *testing.T, servers *world.Servers) *config.Project {
 	return project
 }
 
-// stream makes the i-th stream, with retries that do not wait.
-func stream(t *testing.T, p *config.Project, i int) *rest.Stream {
+// stream makes a stream, with retries that do not wait.
+func stream(t *testing.T, p *config.Project, e config.Entity, st config.Stream) *rest.Stream {
 	t.Helper()
-	st := p.Entities[0].Streams[i]
-	var sys config.System
-	for _, one := range p.Systems {
-		if one.Name == st.System {
-			sys = one
-		}
+	sys, ok := p.System(st.System)
+	if !ok {
+		t.Fatalf("no system %s", st.System)
 	}
 	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	wait := func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil }
@@ -84,7 +89,7 @@ func stream(t *testing.T, p *config.Project, i int) *rest.Stream {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	s, err := rest.New(sys, p.Entities[0], st, rest.Deps{Client: client, Now: clock.Now, Wait: wait,
+	s, err := rest.New(sys, e, st, rest.Deps{Client: client, Now: clock.Now, Wait: wait,
 		Gate: pace.New(pace.Options{System: sys.Name, RequestsPerSecond: 1e6, Burst: 1000, Concurrency: 4, RetryShare: 1, BreakAfter: 50, Clock: clock})})
 	if err != nil {
 		t.Fatal(err)
@@ -93,13 +98,13 @@ func stream(t *testing.T, p *config.Project, i int) *rest.Stream {
 }
 
 // read reads a stream and gives its rows' count and the proof of its end.
-func (s *stage) read(system string, since pipeline.Cursor) (rows int64, end pipeline.End) {
+func (s *stage) read(stream string, since pipeline.Cursor) (rows int64, end pipeline.End) {
 	s.t.Helper()
 	mode := pipeline.Sweep
 	if since.Set {
 		mode = pipeline.Incremental
 	}
-	end, err := s.streams[system].Read(s.t.Context(), pipeline.ReadRequest{Run: "r", RunAt: s.Now(), Mode: mode, Since: since},
+	end, err := s.streams[stream].Read(s.t.Context(), pipeline.ReadRequest{Run: "r", RunAt: s.Now(), Mode: mode, Since: since},
 		func(b pipeline.Batch) error {
 			if len(b.Dead) > 0 {
 				s.t.Fatalf("dead letters: %v", b.Dead)
@@ -123,42 +128,65 @@ func TestTheProjectFileIsValid(t *testing.T) {
 	}
 }
 
-func TestTheProjectFileReadsBothSystemsWhole(t *testing.T) {
-	s := open(t, world.Options{Seed: 7, Records: 400})
-	for _, system := range []string{world.PMS, world.Staybnb} {
-		rows, end := s.read(system, pipeline.Cursor{})
-		if want := int64(len(s.Records(system))); rows < want || !end.Proven {
-			t.Errorf("%s: %d rows of %d, end %v", system, rows, want, end)
+// records is what the world holds of a stream.
+func (s *stage) records(stream string) []world.Record {
+	entity, system, _ := strings.Cut(stream, "@")
+	return s.Of(entity).Records(system)
+}
+
+func TestTheProjectFileReadsEverySystemWhole(t *testing.T) {
+	s := open(t, world.Options{Seed: 7, Records: 800})
+	if len(s.streams) != 13 {
+		t.Fatalf("%d streams", len(s.streams))
+	}
+	for stream := range s.streams {
+		rows, end := s.read(stream, pipeline.Cursor{})
+		if want := int64(len(s.records(stream))); rows < want || want < 100 || !end.Proven {
+			t.Errorf("%s: %d rows of %d, end %v", stream, rows, want, end)
 		}
 	}
 }
 
+// cursor is a time as a stream's cursor.
+func cursor(stream string, at time.Time) pipeline.Cursor {
+	c := pipeline.Cursor{Literal: at.Format(time.RFC3339Nano), Order: at.UnixMicro(), Set: true}
+	switch _, system, _ := strings.Cut(stream, "@"); system {
+	case world.Staybnb:
+		c.Literal = strconv.FormatInt(at.UnixMilli(), 10)
+	case world.Voyago:
+		c.Literal = strconv.FormatInt(at.Unix(), 10)
+	}
+	return c
+}
+
 func TestTheProjectFileReadsWhatChanged(t *testing.T) {
 	s := open(t, world.Options{Seed: 7, Records: 100})
-	for system, literal := range map[string]string{
-		world.PMS: s.Now().Format(time.RFC3339Nano), world.Staybnb: "1772438400000"} {
-		since := pipeline.Cursor{Literal: literal, Order: s.Now().UnixMicro(), Set: true}
-		if rows, _ := s.read(system, since); rows != 0 {
-			t.Errorf("%s: %d rows before anything changed", system, rows)
+	for stream := range s.streams {
+		if rows, _ := s.read(stream, cursor(stream, s.Now())); rows != 0 {
+			t.Errorf("%s: %d rows before anything changed", stream, rows)
 		}
 	}
-	edits, err := s.Live(time.Hour, 20, world.Mix{Authority: 1})
+	before := s.Now()
+	s.Advance(time.Minute)
+	edits, err := s.Live(time.Hour, 120, world.Mix{Authority: 2, Other: 1, Both: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := map[string]map[string]bool{world.PMS: {}, world.Staybnb: {}}
+	changed := map[string]map[string]bool{}
 	for _, e := range edits {
-		changed[e.System][e.ID] = true
+		stream := e.Entity + "@" + e.System
+		if changed[stream] == nil {
+			changed[stream] = map[string]bool{}
+		}
+		changed[stream][e.ID] = true
 	}
-	start := edits[0].At.Add(-time.Minute)
-	for system, ids := range changed {
-		since := pipeline.Cursor{Literal: start.Format(time.RFC3339Nano), Order: start.UnixMicro(), Set: true}
-		if system == world.Staybnb {
-			since.Literal = "1772438400000"
+	for stream, ids := range changed {
+		if rows, _ := s.read(stream, cursor(stream, before)); rows != int64(len(ids)) {
+			t.Errorf("%s: %d rows of %d changed records", stream, rows, len(ids))
 		}
-		if rows, _ := s.read(system, since); rows != int64(len(ids)) {
-			t.Errorf("%s: %d rows of %d changed records", system, rows, len(ids))
-		}
+	}
+	if len(changed) < 10 {
+		t.Errorf("only %d streams changed", len(changed))
 	}
 }
 
@@ -168,10 +196,12 @@ func TestTheProjectFileReadsThroughFaults(t *testing.T) {
 		world.Reset, world.TimeoutBefore, world.Truncate, world.Cut} {
 		faults = append(faults, world.Fault{Kind: kind, System: world.Staybnb, Call: world.CallList, Nth: 2 + 4*(i/3)}) // three in a row
 	}
-	s := open(t, world.Options{Seed: 7, Records: 400, Faults: faults})
-	rows, end := s.read(world.Staybnb, pipeline.Cursor{})
-	if want := int64(len(s.Records(world.Staybnb))); rows < want || !end.Proven {
-		t.Errorf("%d rows of %d, end %v", rows, want, end)
+	s := open(t, world.Options{Seed: 7, Records: 1200, Faults: faults})
+	for _, stream := range []string{"bookings@staybnb", "availability@staybnb", "prices@staybnb"} {
+		rows, end := s.read(stream, pipeline.Cursor{})
+		if want := int64(len(s.records(stream))); rows < want || !end.Proven {
+			t.Errorf("%s: %d rows of %d, end %v", stream, rows, want, end)
+		}
 	}
 	if unfired := s.Unfired(); len(unfired) > 0 {
 		t.Errorf("unfired: %v", unfired)
@@ -181,7 +211,7 @@ func TestTheProjectFileReadsThroughFaults(t *testing.T) {
 // send prepares and sends one write.
 func (s *stage) send(system string, w pipeline.Write) pipeline.Answer {
 	s.t.Helper()
-	target := s.streams[system]
+	target := s.streams["bookings@"+system]
 	req, err := target.Prepare(w)
 	if err != nil {
 		s.t.Fatal(err)
@@ -209,18 +239,18 @@ func TestTheProjectFileWritesBothSystems(t *testing.T) {
 			"departure": text("2026-05-04"), "guest": text("Żak, \"Jr.\""), "total_cents": text("12050"), "state": text("ok"), "note": nil},
 	}
 	note := map[string]string{world.PMS: "notes", world.Staybnb: "note"}
-	var bookings []world.Booking
+	var bookings []world.Values
 	for _, system := range []string{world.PMS, world.Staybnb} {
 		a := s.send(system, pipeline.Write{Change: "c1", Op: pipeline.OpCreate, Key: "HM1", KeyFields: map[string]string{"code": "HM1"},
 			After: values[system], IdempotencyKey: "k1"})
-		fetched, err := s.streams[system].Fetch(t.Context(), []string{a.ID, "9"})
+		fetched, err := s.streams["bookings@"+system].Fetch(t.Context(), []string{a.ID, "9"})
 		if err != nil || len(fetched.Gone) != 1 || fetched.Batch.Rows.NumRows() != 1 {
 			t.Fatalf("%s: fetched %v, %v", system, fetched, err)
 		}
 		fetched.Batch.Rows.Release()
 		s.send(system, pipeline.Write{Change: "c2", Op: pipeline.OpUpdate, Key: "HM1", ID: a.ID, ETag: `"v1"`, IdempotencyKey: "k2",
 			Before: pipeline.Values{note[system]: nil}, After: pipeline.Values{note[system]: text("ça va 👶")}})
-		found, err := s.streams[system].Search(t.Context(), map[string]string{"code": "HM1"})
+		found, err := s.streams["bookings@"+system].Search(t.Context(), map[string]string{"code": "HM1"})
 		if err != nil || found.Rows.NumRows() != 1 {
 			t.Fatalf("%s: found %v, %v", system, found, err)
 		}
@@ -229,7 +259,7 @@ func TestTheProjectFileWritesBothSystems(t *testing.T) {
 		bookings = append(bookings, b)
 	}
 	if diff := bookings[0].Changed(bookings[1]); len(diff) != 0 || bookings[0].Get(world.Notes) != "ça va 👶" {
-		t.Fatalf("%v and %v differ in %v", bookings[0].Values(), bookings[1].Values(), diff)
+		t.Fatalf("%v and %v differ in %v", bookings[0], bookings[1], diff)
 	}
 	id := s.Find(world.Staybnb, "HM1")[0]
 	s.send(world.Staybnb, pipeline.Write{Change: "c3", Op: pipeline.OpDelete, Key: "HM1", ID: id, IdempotencyKey: "k3"})

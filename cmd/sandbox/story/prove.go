@@ -1,7 +1,6 @@
 package story
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,8 +9,8 @@ import (
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
 )
 
-// prove compares both systems with the world's own truth. Only what the lake
-// lists for people may differ.
+// prove compares all systems with the world's own truth. Only what the lake lists
+// for people may differ.
 func (t *teller) prove(ctx context.Context) error {
 	known, err := t.known(ctx)
 	if err != nil {
@@ -25,7 +24,7 @@ func (t *teller) prove(ctx context.Context) error {
 		}
 	}
 	for _, d := range known {
-		t.say("  known: %s %s", d.Key, cmp.Or(d.Field, "waits for a person"))
+		t.say("  known: %s", strings.Join(strings.Fields(d.Entity+" "+d.Key+" "+d.Field+" "+d.Why), " "))
 	}
 	if !report.OK() {
 		return fmt.Errorf("the proof does not hold: %s", plural(len(report.Problems), "problem"))
@@ -35,51 +34,61 @@ func (t *teller) prove(ctx context.Context) error {
 
 // knownSQL lists what the lake says is apart: known differences, changes that
 // are not done, and keys with a grave finding.
-const knownSQL = `SELECT key, system, field FROM differences WHERE open
-UNION SELECT _key, system, '*' FROM changes_bookings WHERE state IN ('planned', 'held', 'in_doubt', 'sent', 'ready')
-UNION SELECT key, system, '*' FROM findings WHERE state = 'open' AND severity = 'high' AND key <> ''
+const knownSQL = `SELECT entity, key, system, field, kind AS why FROM differences WHERE open
+UNION SELECT entity, key, system, '*', state FROM changes WHERE state IN ('planned', 'held', 'in_doubt', 'sent', 'ready')
+UNION SELECT entity, key, system, '*', kind FROM findings WHERE state = 'open' AND severity = 'high' AND key <> ''
 ORDER BY ALL`
 
 // known asks the lake for what it lists as different.
 func (t *teller) known(ctx context.Context) ([]world.Difference, error) {
-	e, err := t.trueup(ctx, "query", "--format", "json", knownSQL)
-	if err != nil {
-		return nil, err
-	}
-	var rows []struct{ Key, System, Field string }
-	if err := json.Unmarshal([]byte(e.text), &rows); err != nil {
+	var rows []struct{ Entity, Key, System, Field, Why string }
+	if err := t.query(ctx, knownSQL, &rows); err != nil {
 		return nil, fmt.Errorf("the known differences as the lake lists them: %w", err)
 	}
 	out := make([]world.Difference, len(rows))
 	for i, r := range rows {
-		out[i] = world.Difference{Key: r.Key, Field: fieldOf(r.Field)}
+		out[i] = world.Difference{Entity: r.Entity, Key: worldKey(r.Key), Field: fieldOf(r.Entity, r.System, r.Field), Why: r.Why}
 	}
 	return out, nil
 }
 
+// query asks the lake, and decodes its rows.
+func (t *teller) query(ctx context.Context, sql string, into any) error {
+	e, err := t.trueup(ctx, "query", "--format", "json", sql)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(e.text), into)
+}
+
+// worldKey is a key as the world writes it: parts are joined by slashes.
+func worldKey(key string) string {
+	var parts []string
+	if json.Unmarshal([]byte(key), &parts) != nil {
+		return key
+	}
+	return strings.Join(parts, "/")
+}
+
 // fieldOf is the canonical field that a difference is about: "*" is the whole
-// record, "" its presence, anything else an entity's field or a stream's column.
-func fieldOf(name string) string {
+// record, "" its presence, anything else an entity's field or a system's.
+func fieldOf(entity, system, name string) string {
 	switch name {
 	case "*":
 		return ""
 	case "":
 		return world.Presence
 	}
-	if canonical, ok := map[string]string{"confirmation_code": "code", "listing_ref": "listing_id", "arrival": "check_in", "departure": "check_out",
-		"guest": "guest_name", "guest.name": "guest_name", "total_cents": "price", "state": "status", "note": "notes"}[name]; ok {
-		return canonical
-	}
-	return name
+	return world.FieldOf(entity, system, name)
 }
 
 // after names commands that the reader can try on what the demo left.
 func (t *teller) after(context.Context) error {
 	t.say("\nEverything that it knows is in %s. Try:", t.Dir)
 	for _, command := range []string{
-		"explain bookings " + t.hero,
-		"query \"SELECT system, op, outcome, count(*) FROM journal WHERE kind <> 'intent' GROUP BY ALL ORDER BY ALL\"",
-		"query \"SELECT _key, field, system, seen, golden, reason FROM conflicts_bookings ORDER BY recorded_at DESC LIMIT 10\"",
+		"explain bookings " + t.late,
+		"query \"SELECT system, entity, op, outcome, count(*) FROM outcomes GROUP BY ALL ORDER BY ALL\"",
+		"query \"SELECT entity, key, field, system, seen, golden, reason FROM conflicts ORDER BY recorded_at DESC LIMIT 10\"",
 		"runs",
 		"status",
 	} {

@@ -21,8 +21,8 @@ import (
 type Options struct {
 	Dir     string   // made; emptied first where an earlier demo made it
 	Seed    uint64   // what the world follows from
-	Records int      // bookings at the start, over both systems; at least 100, 0 means 1000
-	Hours   int      // with an hourly run each; at least 2, 0 means 12
+	Records int      // bookings at the start, other records in proportion; at least 100, 0 means 2200
+	Hours   int      // with an hourly run each; at least 2, 0 means 10
 	Program string   // path of the trueup that is run
 	Name    string   // how the reader calls that program
 	Env     []string // environment of its processes, as of os.Environ
@@ -40,13 +40,13 @@ type teller struct {
 	resumes  bool   // the run before was killed
 	requests int    // of the world that were told
 	edits    int    // of the world that were told
-	hero     string // the key of a booking with a story
+	late     string // the key of a booking that no hourly run can see
 }
 
 // Tell runs the demo and writes it to o.Out. Its error is a command that failed,
 // or a proof that does not hold; the store in o.Dir is left as it is either way.
 func Tell(ctx context.Context, o Options) (err error) {
-	o.Records, o.Hours = cmp.Or(o.Records, 1000), cmp.Or(o.Hours, 12)
+	o.Records, o.Hours = cmp.Or(o.Records, 2200), cmp.Or(o.Hours, 10)
 	if o.Records < 100 || o.Hours < 2 {
 		return fmt.Errorf("a demo of %d bookings and %d hours has no story: it takes 100 and 2", o.Records, o.Hours)
 	}
@@ -55,7 +55,7 @@ func Tell(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.servers.Close()) }()
-	for _, chapter := range []func(context.Context) error{t.before, t.install, t.firstPlan, t.day, t.night, t.calm, t.prove, t.after} {
+	for _, chapter := range []func(context.Context) error{t.before, t.install, t.firstPlan, t.day, t.night, t.cleanup, t.calm, t.prove, t.after} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
@@ -69,15 +69,15 @@ func (t *teller) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	t.world, err = world.New(world.Options{Seed: t.Seed, Records: t.Records, PMSToken: pmsToken, StaybnbKey: staybnbKey, Watch: t.wire.request})
+	t.world, err = world.New(world.Options{Seed: t.Seed, Records: t.Records, Whole: true, Watch: t.wire.request})
 	if err != nil {
 		return fmt.Errorf("make the simulated world: %w", err)
 	}
-	if t.servers, err = t.world.Serve(ctx, world.Addresses{}); err != nil {
+	if t.servers, err = t.world.Serve(ctx, nil); err != nil {
 		return fmt.Errorf("serve the simulated world: %w", err)
 	}
 	t.project = filepath.Join(t.Dir, "trueup.yaml")
-	if err := os.WriteFile(t.project, projectFor(t.servers), 0o600); err != nil {
+	if err := os.WriteFile(t.project, projectFor(t.servers.Env()), 0o600); err != nil {
 		return errors.Join(fmt.Errorf("write the project file: %w", err), t.servers.Close())
 	}
 	return nil
@@ -85,6 +85,16 @@ func (t *teller) open(ctx context.Context) error {
 
 // width is how wide a line of the story may be.
 const width = 118
+
+// list writes a name and what is said of it, on as many lines as it takes.
+func (t *teller) list(name, said string) {
+	if said == "" {
+		said = "nothing"
+	}
+	for _, line := range wrap(fmt.Sprintf("  %-13s %s", name, said), width, 16) {
+		t.say("%s", line)
+	}
+}
 
 // say writes a line of the story.
 func (t *teller) say(format string, args ...any) { fmt.Fprintf(t.Out, format+"\n", args...) }

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,20 +10,23 @@ import (
 
 // AdminHandler is the admin API: it shows the truth and moves the world.
 //
-//	GET  /truth/records?system=&code=   records with all versions
+//	GET  /truth/records?entity=&system=&key=   records with all versions
 //	GET  /truth/edits                   what people did
 //	GET  /truth/effects                 what requests did
 //	GET  /truth/serves                  which version each answer showed
 //	GET  /truth/requests                every request that arrived
 //	GET  /clock                         {"now": ...}
 //	POST /advance {"by": "1h"}          lets time pass; held-back requests land
-//	POST /edit    {"system","id" or "code","set":{field: text or null}}
-//	POST /create  {"system","set":{...}}
-//	POST /delete  {"system","id" or "code","silent": false}
+//	POST /edit    {"entity","system","id" or "key","set":{field: text or null}}
+//	POST /create  {"entity","system","set":{...}}
+//	POST /delete  {"entity","system","id" or "key","silent": false}
+//	POST /revive  {"entity","system","id"}
 //	POST /day     {"edits": 40, "over": "24h", "mix": {...}}
 //	GET  /faults                        the faults and how often they fired
 //	POST /faults  {"faults": [...]} or {"rough": 0.02}
 //	POST /verify  {"known": [...]}      the report, as Verify makes it
+//
+// Where no entity is named, bookings are meant.
 func (w *World) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
 	get := func(path string, show func(*http.Request) any) {
@@ -41,6 +45,7 @@ func (w *World) AdminHandler() http.Handler {
 	mux.HandleFunc("POST /edit", post(w.adminEdit))
 	mux.HandleFunc("POST /create", post(w.adminCreate))
 	mux.HandleFunc("POST /delete", post(w.adminDelete))
+	mux.HandleFunc("POST /revive", post(w.adminRevive))
 	mux.HandleFunc("POST /day", post(w.adminDay))
 	mux.HandleFunc("POST /faults", post(w.adminFaults))
 	mux.HandleFunc("POST /verify", post(w.adminVerify))
@@ -81,13 +86,14 @@ func (w *World) clock() any { return map[string]time.Time{"now": w.Now()} }
 
 func (w *World) adminRecords(r *http.Request) any {
 	out := []Record{}
-	code := KeyOf(r.URL.Query().Get("code"))
-	for _, system := range []string{PMS, Staybnb} {
-		if want := r.URL.Query().Get("system"); want != "" && want != system {
+	q := r.URL.Query()
+	entity := cmp.Or(q.Get("entity"), Bookings)
+	for _, system := range w.Systems() {
+		if want := q.Get("system"); want != "" && want != system {
 			continue
 		}
-		for _, rec := range w.Records(system) {
-			if code == "" || rec.Now().Booking.Key() == code {
+		for _, rec := range w.Of(entity).Records(system) {
+			if key := q.Get("key"); key == "" || rec.Key() == key || rec.Key() == KeyOf(key) {
 				out = append(out, rec)
 			}
 		}
@@ -109,21 +115,24 @@ func (w *World) adminAdvance(in adminSpan) (any, error) {
 }
 
 type adminTarget struct {
+	Entity string `json:"entity"`
 	System string `json:"system"`
 	ID     string `json:"id"`
-	Code   string `json:"code"`
+	Key    string `json:"key"`
 	Set    Values `json:"set"`
 	Silent bool   `json:"silent"`
 }
 
-// find is the record's ID, by its code where no ID is given.
+func (t adminTarget) desk(w *World) Desk { return w.Of(cmp.Or(t.Entity, Bookings)) }
+
+// find is the record's ID, by its key where no ID is given.
 func (t adminTarget) find(w *World) (string, error) {
 	if t.ID != "" {
 		return t.ID, nil
 	}
-	ids := w.Find(t.System, t.Code)
+	ids := t.desk(w).Find(t.System, t.Key)
 	if len(ids) != 1 {
-		return "", fmt.Errorf("%s has %d live records with code %q", t.System, len(ids), t.Code)
+		return "", fmt.Errorf("%s has %d live records with key %q", t.System, len(ids), t.Key)
 	}
 	return ids[0], nil
 }
@@ -133,10 +142,12 @@ func (w *World) adminEdit(in adminTarget) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.Edit(in.System, id, in.Set)
+	return in.desk(w).Edit(in.System, id, in.Set)
 }
 
-func (w *World) adminCreate(in adminTarget) (any, error) { return w.Create(in.System, in.Set) }
+func (w *World) adminCreate(in adminTarget) (any, error) { return in.desk(w).Create(in.System, in.Set) }
+
+func (w *World) adminRevive(in adminTarget) (any, error) { return in.desk(w).Revive(in.System, in.ID) }
 
 func (w *World) adminDelete(in adminTarget) (any, error) {
 	id, err := in.find(w)
@@ -144,9 +155,9 @@ func (w *World) adminDelete(in adminTarget) (any, error) {
 		return nil, err
 	}
 	if in.Silent {
-		return w.Vanish(in.System, id)
+		return in.desk(w).Vanish(in.System, id)
 	}
-	return w.Delete(in.System, id)
+	return in.desk(w).Delete(in.System, id)
 }
 
 type adminDay struct {

@@ -10,7 +10,7 @@ import (
 
 func (r *rig) admin(method, path, body string, into any) int {
 	r.t.Helper()
-	got := r.send(method, r.servers.AdminURL+path, body)
+	got := r.send(method, r.servers.URL[world.Admin]+path, body)
 	if got.err != nil {
 		r.t.Fatal(got.err)
 	}
@@ -27,7 +27,7 @@ func TestTheAdminMovesTheWorldAndShowsTheTruth(t *testing.T) {
 	pms, staybnb := r.pair("HM1")
 	for _, step := range []struct{ path, body string }{
 		{"/advance", `{"by":"90m"}`},
-		{"/edit", `{"system":"pms","code":"hm1","set":{"notes":"late"}}`},
+		{"/edit", `{"system":"pms","key":"hm1","set":{"notes":"late"}}`},
 		{"/edit", `{"system":"staybnb","id":"` + staybnb + `","set":{"notes":null}}`},
 		{"/create", `{"system":"staybnb","set":{"code":"HM2","check_in":"2026-01-01","check_out":"2026-01-02","status":"pending"}}`},
 		{"/delete", `{"system":"pms","id":"` + pms + `","silent":true}`},
@@ -45,7 +45,7 @@ func TestTheAdminMovesTheWorldAndShowsTheTruth(t *testing.T) {
 	var effects []world.Effect
 	var requests []world.Request
 	var serves []world.Serve
-	for path, into := range map[string]any{"/truth/records?code=hm1": &records, "/truth/edits": &edits, "/truth/effects": &effects,
+	for path, into := range map[string]any{"/truth/records?key=hm1": &records, "/truth/edits": &edits, "/truth/effects": &effects,
 		"/truth/requests": &requests, "/truth/serves": &serves} {
 		if status := r.admin("GET", path, "", into); status != 200 {
 			t.Fatalf("%s: status %d", path, status)
@@ -65,7 +65,7 @@ func TestTheAdminMovesTheWorldAndShowsTheTruth(t *testing.T) {
 		t.Errorf("faults: %v", faults)
 	}
 	var report world.Report
-	if r.admin("POST", "/verify", `{"known":[{"key":"HM1"}]}`, &report); report.Keys == 0 || report.OK() {
+	if r.admin("POST", "/verify", `{"known":[{"key":"HM1"}]}`, &report); report.Total().Keys == 0 || report.OK() {
 		t.Errorf("report: %v", report)
 	}
 	var clock struct{ Now string }
@@ -82,8 +82,8 @@ func TestTheAdminRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		status     int
 	}{
 		{"/advance", `{"by":"soon"}`, 422}, {"/advance", `{"by":"-1h"}`, 422}, {"/advance", `{"bye":"1h"}`, 400},
-		{"/edit", `{"system":"pms","code":"HM2","set":{}}`, 422}, {"/edit", `{"system":"pms","code":"HM1","set":{"gust":"x"}}`, 422},
-		{"/delete", `{"system":"pms","id":"1"}`, 422}, {"/day", `{"over":"a day"}`, 422}, {"/faults", `{"faults":[{"kind":"slow","nth":1}]}`, 422},
+		{"/edit", `{"system":"pms","key":"HM2","set":{}}`, 422}, {"/edit", `{"system":"pms","key":"HM1","set":{"gust":"x"}}`, 422},
+		{"/delete", `{"system":"pms","id":"1"}`, 422}, {"/day", `{"over":"a day"}`, 422}, {"/faults", `{"faults":[{"kind":"sluggish","nth":1}]}`, 422},
 		{"/create", `{"system":"pms","set":{}}`, 422},
 	} {
 		var out map[string]string
@@ -94,11 +94,11 @@ func TestTheAdminRefusesWhatItDoesNotUnderstand(t *testing.T) {
 }
 
 func TestTheTruthHoldsNoCredential(t *testing.T) {
-	r := open(t, world.Options{PMSToken: "canary-token", StaybnbKey: "canary-key"})
+	r := open(t, world.Options{Credentials: map[string]string{world.PMS: "canary-token", world.Staybnb: "canary-key"}})
 	_, staybnb := r.pair("HM1")
-	r.send("PATCH", r.servers.StaybnbURL+"/v2/reservations/"+staybnb, patch, "X-Api-Key", "canary-key", "X-Request-Id", "q1")
+	r.send("PATCH", r.servers.URL[world.Staybnb]+"/v2/reservations/"+staybnb, patch, "X-Api-Key", "canary-key", "X-Request-Id", "q1")
 	for _, path := range []string{"/truth/requests", "/truth/effects", "/truth/serves"} {
-		got := r.send("GET", r.servers.AdminURL+path, "")
+		got := r.send("GET", r.servers.URL[world.Admin]+path, "")
 		if len(got.body) < 10 || bytes.Contains(got.body, []byte("canary")) {
 			t.Errorf("%s: %s", path, got.body)
 		}

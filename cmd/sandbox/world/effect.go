@@ -4,20 +4,18 @@ import "net/http"
 
 // effect is the only way in which a request changes a record: r, or a new one
 // where r is nil. It returns the effect's number and the record.
-func (w *World) effect(c *call, s *shelf, r *Record, b Booking, st State) (int64, *Record) {
-	e := Effect{Seq: int64(len(w.truth.effects)) + 1, Request: c.n, At: w.now, System: s.system, Key: b.Key(),
+func (w *World) effect(c *call, r *Record, k stored, st State) (int64, *Record) {
+	e := Effect{Seq: int64(len(w.truth.effects)) + 1, Request: c.n, At: w.now, System: c.system, Entity: c.entity(), Key: c.shelf.ent.keyOf(k.values),
 		Op: Update, Method: c.method, Path: c.path, Headers: headersThatMatter(c.header), Body: string(c.body)}
 	switch {
 	case r == nil:
-		e.Op, e.After = Create, &b
+		e.Op, e.After = Create, k.values
 	case st != Live:
-		old := r.Now().Booking
-		e.Op, e.Before = Delete, &old
+		e.Op, e.Before = Delete, r.Now().Values
 	default:
-		old := r.Now().Booking
-		e.Before, e.After = &old, &b
+		e.Before, e.After = r.Now().Values, k.values
 	}
-	r = w.put(s, r, b, st, Cause{ByEffect, e.Seq})
+	r = w.put(c.shelf, r, Version{State: st, Values: k.values, Asked: k.asked, Cause: Cause{ByEffect, e.Seq}})
 	e.ID, e.Version = r.ID, r.Now().Number
 	w.truth.effects = append(w.truth.effects, e)
 	w.journal.write(entry{Effect: &e})

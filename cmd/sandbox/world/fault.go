@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,22 +34,43 @@ const (
 	Truncate Kind = "truncate" // the connection breaks within the body
 	Cut      Kind = "cut"      // half of the body as a whole answer: only the JSON shows it
 
+	Slow     Kind = "slow"      // the answer comes after Delay
+	NoAccess Kind = "no_access" // by ID: the record is said not to exist, as for a client that may not see it
+
+	Malform Kind = "malform" // listings: one record has a value that is none
+	Repeat  Kind = "repeat"  // later pages: the last row of the page before stands here again
+	Omit    Kind = "omit"    // listings: a row is left out
+	Empty   Kind = "empty"   // listings: nothing is there, as if a partition had vanished
+	Lag     Kind = "lag"     // listings: as everything was Lag ago
+	Stale   Kind = "stale"   // by ID: as the record was Lag ago
+
+	Normalise Kind = "normalise" // writes: values are kept shortened, folded or rounded
+	Defaults  Kind = "defaults"  // creates: what was not sent is filled in
+
 	Shift  Kind = "shift"  // later pages: somebody edits a row of an earlier page first
 	Vanish Kind = "vanish" // reads: a random record is silently deleted first
+	Rekey  Kind = "rekey"  // reads: somebody gives a random record another key first
+	Remake Kind = "remake" // reads: somebody deletes a random record and makes it again, with a new ID
+	Revive Kind = "revive" // reads: somebody brings a deleted record back, with its old ID
+
+	Skew Kind = "skew" // versions, by people and clients: the system's clock is off by Skew
 )
 
 // Call is what a request asks for.
 type Call string
 
-// The calls that both systems know.
+// The calls that systems know.
 const (
-	CallList   Call = "list"
-	CallSearch Call = "search"
-	CallGet    Call = "get"
-	CallCreate Call = "create"
-	CallUpdate Call = "update"
-	CallDelete Call = "delete"
-	CallOther  Call = "other"
+	CallList     Call = "list"
+	CallSearch   Call = "search"
+	CallGet      Call = "get"
+	CallCreate   Call = "create"
+	CallUpdate   Call = "update"
+	CallDelete   Call = "delete"
+	CallLodgings Call = "lodgings"
+	CallOther    Call = "other"
+
+	callStamp Call = "stamp" // no request: a version gets its time
 )
 
 func (c Call) writes() bool { return c == CallCreate || c == CallUpdate || c == CallDelete }
@@ -58,7 +80,8 @@ func (c Call) writes() bool { return c == CallCreate || c == CallUpdate || c == 
 // then waits for the next request that fits.
 type Fault struct {
 	Kind   Kind   `json:"kind"`
-	System string `json:"system,omitempty"` // "" means both
+	System string `json:"system,omitempty"` // "" means all
+	Entity string `json:"entity,omitempty"` // "" means all
 	Call   Call   `json:"call,omitempty"`   // "" means all that the kind fits
 	Method string `json:"method,omitempty"` // "" means all
 	Path   string `json:"path,omitempty"`   // a pattern of path.Match; "" means all
@@ -68,12 +91,17 @@ type Fault struct {
 	Count int     `json:"count,omitempty"` // how many fitting requests in a row; default 1
 
 	Status     int           `json:"status,omitempty"`
-	RetryAfter time.Duration `json:"retry_after,omitempty"` // nanoseconds in JSON; default 1s
+	RetryAfter time.Duration `json:"retry_after,omitempty"` // nanoseconds in JSON, as all durations; default 1s
+	Delay      time.Duration `json:"delay,omitempty"`       // of Slow; default 1s
+	Lag        time.Duration `json:"lag,omitempty"`         // of Lag and Stale; default 5m
+	Skew       time.Duration `json:"skew,omitempty"`        // of Skew; may be negative; default 90s
+	Field      string        `json:"field,omitempty"`       // of Normalise; "" is any
+	How        Fold          `json:"how,omitempty"`         // of Normalise; "" is any that fits
 }
 
 // String names the fault for messages.
 func (f Fault) String() string {
-	where := f.System + " " + string(f.Call) + " " + f.Method + " " + f.Path
+	where := strings.Join(strings.Fields(f.Entity+" "+f.System+" "+string(f.Call)+" "+f.Method+" "+f.Path), " ")
 	if f.Nth > 0 {
 		return fmt.Sprintf("%s at %d (%s), %d times", f.Kind, f.Nth, where, f.Count)
 	}
@@ -90,8 +118,12 @@ func (f Fault) check() error {
 		return fmt.Errorf("fault %q: give it either nth or rate", f.Kind)
 	case f.Rate < 0 || f.Rate > 1 || f.Nth < 0 || f.Count < 0:
 		return fmt.Errorf("fault %q: rate is between 0 and 1, nth and count are not negative", f.Kind)
-	case f.System != "" && f.System != PMS && f.System != Staybnb:
+	case f.System != "" && !slices.Contains(Systems(), f.System):
 		return fmt.Errorf("fault %q: no system %q", f.Kind, f.System)
+	case f.Entity != "" && !slices.Contains(Entities(), f.Entity):
+		return fmt.Errorf("fault %q: no entity %q", f.Kind, f.Entity)
+	case f.How != "" && folds()[f.How] == nil:
+		return fmt.Errorf("fault %q: no way %q to keep a value", f.Kind, f.How)
 	}
 	if _, err := path.Match(f.Path, "/"); err != nil {
 		return fmt.Errorf("fault %q: path %q: %w", f.Kind, f.Path, err)
@@ -103,20 +135,27 @@ func (f Fault) check() error {
 func kinds() map[Kind]func(*call) bool {
 	every := func(*call) bool { return true }
 	write := func(c *call) bool { return c.kind.writes() }
-	keyed := func(c *call) bool { return c.kind.writes() && c.system == Staybnb && c.key() != "" }
+	keyed := func(c *call) bool { return c.kind.writes() && c.shelf.sys.keys && c.key() != "" }
 	body := func(c *call) bool { return c.kind != CallDelete }
 	reads := func(c *call) bool { return !c.kind.writes() }
+	lists := func(c *call) bool { return c.kind == CallList }
+	is := func(kinds ...Call) func(*call) bool {
+		return func(c *call) bool { return slices.Contains(kinds, c.kind) }
+	}
 	return map[Kind]func(*call) bool{
 		Throttle: every, ThrottleDate: every, ThrottleBare: every, Unavailable: every, HTML: every, Reset: every,
 		TimeoutBefore: every, TimeoutAfter: write, LandsLate: write, ErrorAfter: write,
 		SavedError: keyed, SavedErrorAfter: keyed, Truncate: body, Cut: body,
-		Shift: (*call).laterPage, Vanish: reads,
+		Slow: every, NoAccess: is(CallGet, CallUpdate, CallDelete), Malform: lists, Repeat: (*call).laterPage, Omit: lists, Empty: lists,
+		Lag: lists, Stale: is(CallGet), Normalise: is(CallCreate, CallUpdate), Defaults: is(CallCreate),
+		Shift: (*call).laterPage, Vanish: reads, Rekey: reads, Remake: reads, Revive: reads, Skew: is(callStamp),
 	}
 }
 
 // matches reports whether the fault fits a request.
 func (f Fault) matches(c *call) bool {
-	if f.System != "" && f.System != c.system || f.Call != "" && f.Call != c.kind || f.Method != "" && f.Method != c.method {
+	if f.System != "" && f.System != c.system || f.Entity != "" && f.Entity != c.entity() ||
+		f.Call != "" && f.Call != c.kind || f.Method != "" && f.Method != c.method || (f.Kind == Skew) != (c.kind == callStamp) {
 		return false
 	}
 	if f.Path != "" {
@@ -136,6 +175,16 @@ func Rough(rate float64) []Fault {
 		all = append(all, Fault{Kind: k, Rate: rate})
 	}
 	return append(all, Fault{Kind: Unavailable, Rate: rate, Count: 3})
+}
+
+// Harsh is Rough, and systems that answer slowly, show old states, leave out rows,
+// show some twice, and break single records.
+func Harsh(rate float64) []Fault {
+	all := append(Rough(rate), Fault{Kind: Slow, Rate: rate, Delay: 50 * time.Millisecond})
+	for _, k := range []Kind{Malform, Repeat, Omit, Lag, Stale} {
+		all = append(all, Fault{Kind: k, Rate: rate})
+	}
+	return all
 }
 
 // FaultCount is a fault and how often it fitted and fired.
@@ -199,6 +248,15 @@ func (we *weather) due(i int, f *FaultCount) bool {
 		f.left = f.Fault.Count
 	}
 	return f.left > 0
+}
+
+// skew is how far the clock of a system is off for its next version.
+func (we *weather) skew(s *shelf) time.Duration {
+	f := we.pick(&call{system: s.sys.name, shelf: s, kind: callStamp})
+	if f == nil {
+		return 0
+	}
+	return cmp.Or(f.Skew, 90*time.Second)
 }
 
 // SetFaults replaces the list of faults. Scripted ones that did not fire are still
@@ -269,6 +327,8 @@ func (f *Fault) throttled(now time.Time) answer {
 // after spoils the answer of a request that was executed.
 func (f *Fault) after(a answer) answer {
 	switch f.Kind {
+	case Slow:
+		a.delay = cmp.Or(f.Delay, time.Second)
 	case TimeoutAfter:
 		a.wire = dropped
 	case ErrorAfter:

@@ -212,7 +212,7 @@ func TestFaultsOfOneRequestWaitForEachOther(t *testing.T) {
 }
 
 func TestFaultsThatCouldNeverFireAreRefused(t *testing.T) {
-	for _, f := range []world.Fault{{Kind: "slow", Nth: 1}, {Kind: world.HTML}, {Kind: world.HTML, Nth: 1, Rate: 0.1},
+	for _, f := range []world.Fault{{Kind: "sluggish", Nth: 1}, {Kind: world.HTML}, {Kind: world.HTML, Nth: 1, Rate: 0.1},
 		{Kind: world.HTML, Rate: 1.5}, {Kind: world.HTML, Nth: 1, System: "airbnb"}, {Kind: world.HTML, Nth: 1, Path: "["}} {
 		if _, err := world.New(world.Options{Faults: []world.Fault{f}}); err == nil {
 			t.Errorf("%v was accepted", f)

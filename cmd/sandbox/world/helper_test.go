@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func open(t testing.TB, o world.Options) *rig {
 
 func serve(t testing.TB, w *world.World) *rig {
 	t.Helper()
-	s, err := w.Serve(t.Context(), world.Addresses{})
+	s, err := w.Serve(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +71,16 @@ func (r result) json(t testing.TB) map[string]any {
 
 func (r *rig) do(system, method, path, body string, headers ...string) result {
 	r.t.Helper()
-	base, name, value := r.servers.PMSURL, "Authorization", "Bearer pms-token"
-	if system == world.Staybnb {
-		base, name, value = r.servers.StaybnbURL, "X-Api-Key", "staybnb-key"
+	name, value, query := credential(system)
+	if query != "" {
+		if strings.Contains(path, "?") {
+			query = "&" + query
+		} else {
+			query = "?" + query
+		}
+		return r.send(method, r.servers.URL[system]+path+query, body, headers...)
 	}
-	return r.send(method, base+path, body, append([]string{name, value}, headers...)...)
+	return r.send(method, r.servers.URL[system]+path, body, append([]string{name, value}, headers...)...)
 }
 
 func (r *rig) send(method, url, body string, headers ...string) result {

@@ -21,6 +21,7 @@ type entry struct {
 
 type storedVersion struct {
 	System  string  `json:"system"`
+	Entity  string  `json:"entity"`
 	ID      string  `json:"id"`
 	Number  int64   `json:"number"`
 	Version Version `json:"version"`
@@ -116,7 +117,7 @@ func (w *World) apply(e entry) error {
 }
 
 func (w *World) applyVersion(v storedVersion) error {
-	s, err := w.shelf(v.System)
+	s, err := w.shelf(v.Entity, v.System)
 	if err != nil {
 		return err
 	}

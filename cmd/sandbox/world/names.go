@@ -3,7 +3,6 @@ package world
 import (
 	"fmt"
 	"math/rand/v2"
-	"time"
 )
 
 // Names and notes hold what breaks careless code: letters outside ASCII, quotes,
@@ -25,18 +24,11 @@ func noteTexts() []string {
 		"wants the 2nd floor 🛗 & sea view", "1e3", "trailing space ", "<b>VIP</b>", "N/A", "ça va être parfait — merci !"}
 }
 
-// staff are the people who edit a system's records.
-func staff(system string) []string {
-	if system == PMS {
-		return []string{"ines (front desk)", "rui (revenue)", "marta (owner relations)"}
-	}
-	return []string{"guest", "staybnb support", "co-host"}
-}
-
-// person is who made the n-th edit.
-func person(system string, n int64) string {
-	all := staff(system)
-	return all[int(n)%len(all)]
+func messageTexts() []string {
+	return []string{"Hi! Can we check in at 14:00?", "Olá, onde fica a chave?", "We are 5 now, is that ok? 😊", "thanks!!", "Tak, vi ses.",
+		"The Wi-Fi does not work.\nWhat is the password?", "Of course: the code is 0042#.", "Bonjour, y a-t-il un parking ?", "ok",
+		"Sorry, we are late: flight TP1363 left at 21:10, so we will be there around half past eleven, maybe midnight. Can somebody wait for us?",
+		"\"Quiet hours\" are from 22:00.", "Danke, alles super!", "您好，可以提前入住吗？"}
 }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
@@ -59,24 +51,9 @@ func note(r *rand.Rand) *string {
 
 func price(r *rand.Rand) *string { return Text(decimal(int64(4000 + r.IntN(900_000)))) }
 
-// decimal renders cents with two places.
-func decimal(cents int64) string {
-	sign := ""
-	if cents < 0 {
-		sign, cents = "-", -cents
-	}
-	return fmt.Sprintf("%s%d.%02d", sign, cents/100, cents%100)
-}
-
 func listing(n int) string { return fmt.Sprintf("L-%03d", n) }
 
 const listings = 12 // lodgings that are let
-
-// stay is a check-in and a check-out around a day.
-func stay(r *rand.Rand, around time.Time) (in, out *string) {
-	from := around.AddDate(0, 0, r.IntN(180)-30)
-	return Text(from.Format(time.DateOnly)), Text(from.AddDate(0, 0, 1+r.IntN(14)).Format(time.DateOnly))
-}
 
 // newCode is the code of the n-th booking that was ever made: unique, and not in order.
 func newCode(n int64) string {

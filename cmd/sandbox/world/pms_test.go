@@ -171,7 +171,7 @@ func TestPMSWrites(t *testing.T) {
 			t.Errorf("%v: status %d: %s", refuse, got.status, got.body)
 		}
 	}
-	if got := r.send("GET", r.servers.PMSURL+"/api/bookings", "", "Authorization", "Bearer wrong"); got.status != 401 {
+	if got := r.send("GET", r.servers.URL[world.PMS]+"/api/bookings", "", "Authorization", "Bearer wrong"); got.status != 401 {
 		t.Errorf("a wrong token gave %d", got.status)
 	}
 	if n := len(r.Effects()); n != 3 {

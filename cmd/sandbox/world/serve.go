@@ -1,69 +1,109 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// PMSHandler is the HTTP API of the PMS. Faults take over connections, so it
-// needs a real HTTP/1.1 server.
-func (w *World) PMSHandler() http.Handler { return &door{world: w, system: PMS, api: newPMS(w)} }
-
-// StaybnbHandler is the HTTP API of staybnb; as with PMSHandler it needs a real server.
-func (w *World) StaybnbHandler() http.Handler {
-	return &door{world: w, system: Staybnb, api: newStaybnb(w)}
+// Handler is the HTTP API of a system; it panics where the world has no such
+// system. Faults take over connections, so it needs a real HTTP/1.1 server.
+func (w *World) Handler(system string) http.Handler {
+	for _, sys := range w.systems {
+		if sys.name == system {
+			return &door{w.server(sys)}
+		}
+	}
+	panic("world: there is no system " + system)
 }
 
-// Addresses says where servers listen, as host:port; port 0 picks a free one and
-// "" means 127.0.0.1:0.
-type Addresses struct {
-	PMS, Staybnb, Admin string
+// Systems lists the systems of this world.
+func (w *World) Systems() []string {
+	var names []string
+	for _, sys := range w.systems {
+		names = append(names, sys.name)
+	}
+	return names
 }
+
+// About says what a system is, for people.
+func (w *World) About(system string) string {
+	for _, sys := range w.systems {
+		if sys.name == system {
+			return sys.about
+		}
+	}
+	return ""
+}
+
+// Admin names the admin server among addresses.
+const Admin = "admin"
+
+// Addresses says where servers listen, by system or Admin, as host:port; port 0
+// picks a free one and what is not there is 127.0.0.1:0.
+type Addresses map[string]string
 
 // Servers are the running servers of a world.
 type Servers struct {
-	PMSURL     string `json:"pms_url"`
-	StaybnbURL string `json:"staybnb_url"`
-	AdminURL   string `json:"admin_url"`
+	URL map[string]string // by system, and Admin
 
 	world   *World
 	servers []*http.Server
 	running sync.WaitGroup
 }
 
-// Serve starts the three servers. The admin server has no authentication and
-// shows everything: it belongs on loopback.
+// Serve starts a server for each system and the admin server, which has no
+// authentication and shows everything: it belongs on loopback.
 func (w *World) Serve(ctx context.Context, at Addresses) (*Servers, error) {
-	s := &Servers{world: w}
-	for _, one := range []struct {
-		at      string
-		url     *string
-		handler http.Handler
-	}{
-		{at.PMS, &s.PMSURL, w.PMSHandler()}, {at.Staybnb, &s.StaybnbURL, w.StaybnbHandler()}, {at.Admin, &s.AdminURL, w.AdminHandler()},
-	} {
-		if err := s.start(ctx, one.at, one.url, one.handler); err != nil {
+	s := &Servers{world: w, URL: map[string]string{}}
+	for name := range at {
+		if name != Admin && !slices.Contains(w.Systems(), name) {
+			return nil, fmt.Errorf("this world has no system %q to listen for", name)
+		}
+	}
+	for _, name := range append(w.Systems(), Admin) {
+		handler := w.AdminHandler()
+		if name != Admin {
+			handler = w.Handler(name)
+		}
+		if err := s.start(ctx, name, cmp.Or(at[name], "127.0.0.1:0"), handler); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
 	return s, nil
 }
 
-func (s *Servers) start(ctx context.Context, at string, url *string, h http.Handler) error {
-	if at == "" {
-		at = "127.0.0.1:0"
+// Env is what a project file reads from the environment: "PMS_URL=...",
+// "PMS_TOKEN=..." and the like, for each system, with "VOYAGO_USER=..." and
+// "VOYAGO_PASSWORD=..." where there are two.
+func (s *Servers) Env() []string {
+	var env []string
+	for _, system := range s.world.Systems() {
+		name := strings.ToUpper(system)
+		env = append(env, name+"_URL="+s.URL[system])
+		if user, password, two := strings.Cut(s.world.opt.Credentials[system], ":"); two {
+			env = append(env, name+"_USER="+user, name+"_PASSWORD="+password)
+		} else {
+			env = append(env, name+"_TOKEN="+user)
+		}
 	}
+	return env
+}
+
+func (s *Servers) start(ctx context.Context, name, at string, h http.Handler) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", at)
 	if err != nil {
 		return fmt.Errorf("listen at %s: %w", at, err)
 	}
-	*url = "http://" + l.Addr().String()
+	s.URL[name] = "http://" + l.Addr().String()
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	s.servers = append(s.servers, server)
 	s.running.Go(func() { _ = server.Serve(l) }) // it only returns when Close closes it

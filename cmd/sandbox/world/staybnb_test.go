@@ -41,7 +41,7 @@ func TestStaybnbShowsItsStyle(t *testing.T) {
 	if _, shown := row["guest"]; shown || row["note"] != "" || row["total_cents"] != json.Number("7") {
 		t.Fatalf("nulls are left out and empty text is not: %v", row)
 	}
-	if found := rows(t, r.do(world.Staybnb, "GET", "/v2/reservations?code=hm1", "").json(t), "data"); len(found) != 1 {
+	if found := rows(t, r.do(world.Staybnb, "GET", "/v2/reservations?key=hm1", "").json(t), "data"); len(found) != 1 {
 		t.Fatalf("search found %v", found)
 	}
 }
@@ -149,7 +149,7 @@ func TestStaybnbRefuses(t *testing.T) {
 			t.Errorf("%v: status %d: %s", refuse, got.status, got.body)
 		}
 	}
-	if got := r.send("GET", r.servers.StaybnbURL+"/v2/reservations", ""); got.status != 403 {
+	if got := r.send("GET", r.servers.URL[world.Staybnb]+"/v2/reservations", ""); got.status != 403 {
 		t.Errorf("no key gave %d", got.status)
 	}
 	if n := len(r.Effects()); n != 0 {

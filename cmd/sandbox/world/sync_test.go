@@ -17,8 +17,8 @@ import (
 // can hold; careless turns one of its virtues off, to show that the proof fails.
 type syncer struct {
 	r       *rig
-	base    map[string]map[string]world.Booking // key -> system -> as last agreed
-	cleared map[string]bool                     // key/field/system
+	base    map[string]map[string]world.Values // key -> system -> as last agreed
+	cleared map[string]bool                    // key/field/system
 	writes  int
 
 	careless string
@@ -27,25 +27,26 @@ type syncer struct {
 // side is a record as a client sees it.
 type side struct {
 	id      string
-	booking world.Booking
+	booking world.Values
 }
 
 func newSyncer(r *rig) *syncer {
-	return &syncer{r: r, base: map[string]map[string]world.Booking{}, cleared: map[string]bool{}}
+	return &syncer{r: r, base: map[string]map[string]world.Values{}, cleared: map[string]bool{}}
 }
 
 func (s *syncer) read() map[string]map[string]side {
 	all := map[string]map[string]side{}
-	enter := func(system, id string, b world.Booking) {
-		if all[b.Key()] == nil {
-			all[b.Key()] = map[string]side{}
+	enter := func(system, id string, b world.Values) {
+		key := world.KeyOf(b.Get(world.Code))
+		if all[key] == nil {
+			all[key] = map[string]side{}
 		}
-		all[b.Key()][system] = side{id, b}
+		all[key][system] = side{id, b}
 	}
 	for _, row := range s.r.listPMS(url.Values{"limit": {"500"}}, func() {}) {
-		var b world.Booking
-		for _, f := range world.Fields() {
-			b[f] = textOf(row[f.String()])
+		b := world.Values{}
+		for _, f := range world.Fields(world.Bookings) {
+			b[f] = textOf(row[f])
 		}
 		enter(world.PMS, row["id"].(json.Number).String(), b)
 	}
@@ -63,7 +64,8 @@ func textOf(v any) *string {
 	return world.Text(v.(string))
 }
 
-func fromStaybnb(t testing.TB, row map[string]any) (b world.Booking) {
+func fromStaybnb(t testing.TB, row map[string]any) world.Values {
+	b := world.Values{}
 	date := func(name string) *string {
 		d, err := time.Parse("02/01/2006", row[name].(string))
 		if err != nil {
@@ -95,9 +97,9 @@ func (s *syncer) run() {
 			continue
 		}
 		want := s.merge(key, sides)
-		s.base[key] = map[string]world.Booking{}
+		s.base[key] = map[string]world.Values{}
 		for _, system := range []string{world.PMS, world.Staybnb} {
-			if !world.InScope(system, want) {
+			if !world.InScope(world.Bookings, system, want) {
 				continue
 			}
 			s.write(system, sides, want)
@@ -127,15 +129,16 @@ func (s *syncer) propagateDelete(key string, sides map[string]side) bool {
 	return true
 }
 
-func (s *syncer) merge(key string, sides map[string]side) (want world.Booking) {
-	for _, f := range world.Fields() {
-		order := world.Authority(f)
+func (s *syncer) merge(key string, sides map[string]side) world.Values {
+	want := world.Values{}
+	for _, f := range world.Fields(world.Bookings) {
+		order := world.Authority(world.Bookings, f)
 		if s.careless == "wrong authority" {
 			order = []string{order[1], order[0]}
 		}
 		for _, system := range order {
 			one, ok := sides[system]
-			mark := key + "/" + f.String() + "/" + system
+			mark := key + "/" + f + "/" + system
 			if !ok {
 				continue
 			}
@@ -152,7 +155,7 @@ func (s *syncer) merge(key string, sides map[string]side) (want world.Booking) {
 	return want
 }
 
-func (s *syncer) write(system string, sides map[string]side, want world.Booking) {
+func (s *syncer) write(system string, sides map[string]side, want world.Values) {
 	one, ok := sides[system]
 	changed := one.booking.Changed(want)
 	if ok {
@@ -243,7 +246,7 @@ func TestTheProofHoldsForAnHonestClient(t *testing.T) {
 			}
 			s.run()
 		}
-		if report := world.Verify(r.World, world.VerifyOptions{}); !report.OK() || report.Keys != report.Agree {
+		if report := world.Verify(r.World, world.VerifyOptions{}); !report.OK() || report.Total().Keys != report.Total().Agree {
 			rt.Fatalf("\n%s", report)
 		}
 		before := len(r.Effects())

@@ -20,8 +20,10 @@ type Edit struct {
 	Seq    int64     `json:"seq"` // counts from 1
 	At     time.Time `json:"at"`
 	System string    `json:"system"`
+	Entity string    `json:"entity"`
 	ID     string    `json:"id"`
 	Key    string    `json:"key"`
+	Was    string    `json:"was,omitempty"` // the key before, where the edit changed it
 	By     string    `json:"by"`
 	Op     Op        `json:"op"`
 	Silent bool      `json:"silent,omitempty"` // a delete that no listing will tell
@@ -37,6 +39,7 @@ type Effect struct {
 	Request int64             `json:"request"`
 	At      time.Time         `json:"at"`
 	System  string            `json:"system"`
+	Entity  string            `json:"entity"`
 	ID      string            `json:"id"`
 	Key     string            `json:"key"`
 	Op      Op                `json:"op"`
@@ -44,8 +47,8 @@ type Effect struct {
 	Path    string            `json:"path"`
 	Headers map[string]string `json:"headers,omitempty"` // those that make a write safe, and the client's request ID
 	Body    string            `json:"body,omitempty"`
-	Before  *Booking          `json:"before,omitempty"`
-	After   *Booking          `json:"after,omitempty"`
+	Before  Values            `json:"before,omitempty"`
+	After   Values            `json:"after,omitempty"`
 	Version int64             `json:"version"` // that it made
 }
 
@@ -53,21 +56,24 @@ type Effect struct {
 type Shown struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
+	Spoiled bool   `json:"spoiled,omitempty"` // one of its values was broken
 }
 
 // Serve is an answer that showed records.
 type Serve struct {
 	Request   int64   `json:"request"`
 	System    string  `json:"system"`
+	Entity    string  `json:"entity"`
 	Delivered bool    `json:"delivered"` // false: the answer was lost or cut
 	Records   []Shown `json:"records"`
 }
 
 // Request is a request as it arrived.
 type Request struct {
-	N      int64     `json:"n"` // counts from 1, over both systems
+	N      int64     `json:"n"` // counts from 1, over all systems
 	At     time.Time `json:"at"`
 	System string    `json:"system"`
+	Entity string    `json:"entity,omitempty"`
 	Call   Call      `json:"call"`
 	Method string    `json:"method"`
 	Path   string    `json:"path"`
@@ -111,52 +117,4 @@ func (w *World) Requests() []Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.truth.requests)
-}
-
-// Records lists the records of a system with all their versions, by number.
-func (w *World) Records(system string) []Record {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.records(system)
-}
-
-func (w *World) records(system string) []Record {
-	s, ok := w.shelves[system]
-	if !ok {
-		return nil
-	}
-	out := make([]Record, 0, len(s.records))
-	for _, r := range s.records {
-		c := *r
-		c.Versions = slices.Clip(r.Versions) // versions are only ever appended
-		out = append(out, c)
-	}
-	slices.SortFunc(out, func(a, b Record) int { return int(a.number - b.number) })
-	return out
-}
-
-// Find lists the IDs of the live records of a code in a system.
-func (w *World) Find(system, code string) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s, ok := w.shelves[system]
-	if !ok {
-		return nil
-	}
-	return slices.Clone(s.byKey[KeyOf(code)])
-}
-
-// Get is the newest state of a live record.
-func (w *World) Get(system, id string) (Booking, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s, ok := w.shelves[system]
-	if !ok {
-		return Booking{}, false
-	}
-	r, ok := s.live(id)
-	if !ok {
-		return Booking{}, false
-	}
-	return r.Now().Booking, true
 }

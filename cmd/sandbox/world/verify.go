@@ -7,23 +7,31 @@ import (
 
 // Difference is something that may differ between the systems.
 type Difference struct {
-	Key   string `json:"key"`
-	Field string `json:"field,omitempty"` // "" means the whole record, "presence" where it is
+	Entity string `json:"entity,omitempty"` // "" means bookings
+	Key    string `json:"key"`
+	Field  string `json:"field,omitempty"` // "" means the whole record, "presence" where it is
+	Why    string `json:"why,omitempty"`   // such as held or pinned; "" is "told"
 }
 
 // Presence stands for a field in messages about whether a record is there.
 const Presence = "presence"
 
+// Lossy is why a value differs that its system did not keep as it was sent.
+const Lossy = "lossy"
+
 // VerifyOptions say what is right. The zero value is the demo's rules.
 type VerifyOptions struct {
 	// Authority lists who is right about a field, best first; default the function Authority.
-	Authority func(Field) []string
+	Authority func(entity, field string) []string
 
-	// Scope says which bookings belong in a system; default: all in the PMS, and
-	// in staybnb those of its channel.
-	Scope func(system string, b Booking) bool
+	// Contested says for which fields a conflict rule decides between edits that
+	// had not seen each other: either may win, and no third value. Default none.
+	Contested func(entity, field string) bool
 
-	// Deletes lists the systems whose deletes count; default both.
+	// Scope says which records belong in a system; default: as the systems declare it.
+	Scope func(entity, system string, v Values) bool
+
+	// Deletes lists the systems whose deletes count; default all.
 	Deletes []string
 
 	// Known are the differences that were reported to people: holds, refusals,
@@ -36,38 +44,55 @@ func (o VerifyOptions) withDefaults() VerifyOptions {
 	if o.Authority == nil {
 		o.Authority = Authority
 	}
-	if o.Scope == nil {
-		o.Scope = InScope
+	if o.Contested == nil {
+		o.Contested = func(string, string) bool { return false }
 	}
 	if o.Deletes == nil {
-		o.Deletes = []string{PMS, Staybnb}
+		o.Deletes = Systems()
 	}
 	return o
 }
 
-// InScope is the demo's scope: the PMS holds every booking, staybnb its own.
-func InScope(system string, b Booking) bool {
-	return system == PMS || b.Get(Channel) == Staybnb
+// InScope says which records belong in a system: Verify's default. The channels
+// hold those of their own, all others hold everything.
+func InScope(entity, system string, v Values) bool {
+	for _, s := range systems() {
+		if s.name != system {
+			continue
+		}
+		for _, c := range s.collections {
+			if c.entity == entity {
+				return c.holds(v)
+			}
+		}
+	}
+	return false
 }
 
-// known reports whether a difference was declared.
-func (o VerifyOptions) known(key, field string) bool {
-	return slices.ContainsFunc(o.Known, func(d Difference) bool {
-		return KeyOf(d.Key) == key && (d.Field == "" || d.Field == field)
+// known finds a declared difference.
+func (o VerifyOptions) known(at subject, field string) (why string, ok bool) {
+	i := slices.IndexFunc(o.Known, func(d Difference) bool {
+		entity := cmp.Or(d.Entity, Bookings)
+		return entity == at.entity && (d.Key == at.key || entity == Bookings && KeyOf(d.Key) == at.key) && (d.Field == "" || d.Field == field)
 	})
+	if i < 0 {
+		return "", false
+	}
+	return cmp.Or(o.Known[i].Why, "told"), true
 }
 
 // Verify checks the proof on the world's own truth, as it stands now: every
-// record agrees in both systems or is a known difference; every edit of a person
-// is in both, or was replaced by a later edit or by the authority's value; no
+// record agrees in all systems or is a known difference; every edit of a person
+// is everywhere, or was replaced by a later edit or by the authority's value; no
 // request took effect twice; no client deleted what no person had deleted, wrote
-// over what it had not been shown, or brought in a value that nobody gave.
+// over what it had not been shown, wrote to a record whose last answer it could
+// not read, or brought in a value that nobody gave.
 func Verify(w *World, o VerifyOptions) Report {
 	w.mu.Lock()
 	e := newEvidence(w)
 	w.mu.Unlock()
-	v := &verifier{evidence: e, opt: o.withDefaults(), seen: map[Difference]bool{}}
-	v.report.Requests, v.report.Serves, v.report.Faults = e.requests, len(e.serves), e.faults
+	v := &verifier{evidence: e, opt: o.withDefaults(), rules: map[subject][]string{}}
+	v.report.Requests, v.report.Serves, v.report.Faults, v.report.Known = e.requests, len(e.serves), e.faults, map[string]int{}
 	v.agreement()
 	v.edits()
 	v.doubles()
@@ -80,12 +105,13 @@ func Verify(w *World, o VerifyOptions) Report {
 
 // evidence is a copy of the truth, indexed.
 type evidence struct {
-	systems  []string
-	keys     []string                        // all that ever were, sorted
-	records  map[string]map[string][]*Record // by key, then system, in order of their numbers
-	byID     map[string]map[string]*Record   // by system, then ID
+	entities []*entity
+	shelves  []*shelf                         // as they are declared; only for what is declared
+	keys     []subject                        // all that ever were, sorted
+	records  map[subject]map[string][]*Record // by system, in order of their numbers
+	byID     map[*shelf]map[string]*Record
 	editLog  []Edit
-	byKey    map[string][]Edit // edits, in order
+	byKey    map[subject][]Edit // edits, in order; a changed key is a delete of the old one
 	effects  []Effect
 	serves   []Serve
 	requests int
@@ -94,44 +120,73 @@ type evidence struct {
 
 // newEvidence runs under the world's lock.
 func newEvidence(w *World) *evidence {
-	e := &evidence{systems: []string{PMS, Staybnb}, records: map[string]map[string][]*Record{},
-		byID: map[string]map[string]*Record{}, byKey: map[string][]Edit{},
+	e := &evidence{entities: w.entities, shelves: w.shelves, records: map[subject]map[string][]*Record{},
+		byID: map[*shelf]map[string]*Record{}, byKey: map[subject][]Edit{},
 		editLog: slices.Clone(w.truth.edits), effects: slices.Clone(w.truth.effects), serves: slices.Clone(w.truth.serves),
 		requests: len(w.truth.requests), faults: map[Kind]int{}}
-	for _, r := range w.truth.requests {
-		if r.Fault != "" {
-			e.faults[r.Fault]++
+	for _, f := range slices.Concat(w.weather.past, w.weather.faults) {
+		if f.Fired > 0 {
+			e.faults[f.Fault.Kind] += f.Fired
 		}
 	}
-	for _, system := range e.systems {
-		e.byID[system] = map[string]*Record{}
-		for _, r := range w.records(system) {
-			e.enter(system, &r)
+	for _, s := range w.shelves {
+		e.byID[s] = map[string]*Record{}
+		for _, r := range s.copies() {
+			e.enter(s, &r)
 		}
 	}
-	for key := range e.records {
-		e.keys = append(e.keys, key)
+	for at := range e.records {
+		e.keys = append(e.keys, at)
 	}
-	slices.Sort(e.keys)
+	slices.SortFunc(e.keys, func(a, b subject) int {
+		return cmp.Or(cmp.Compare(a.entity, b.entity), cmp.Compare(a.key, b.key))
+	})
 	for _, edit := range e.editLog {
-		e.byKey[edit.Key] = append(e.byKey[edit.Key], edit)
+		at := subject{edit.Entity, edit.Key}
+		e.byKey[at] = append(e.byKey[at], edit)
+		if edit.Was != "" {
+			left := edit
+			left.Key, left.Op = edit.Was, Delete
+			e.byKey[subject{edit.Entity, edit.Was}] = append(e.byKey[subject{edit.Entity, edit.Was}], left)
+		}
 	}
 	return e
 }
 
-func (e *evidence) enter(system string, r *Record) {
-	key := r.Now().Booking.Key()
-	if e.records[key] == nil {
-		e.records[key] = map[string][]*Record{}
+func (e *evidence) enter(s *shelf, r *Record) {
+	at := subject{s.ent.name, r.Key()}
+	if e.records[at] == nil {
+		e.records[at] = map[string][]*Record{}
 	}
-	e.records[key][system] = append(e.records[key][system], r)
-	e.byID[system][r.ID] = r
+	e.records[at][s.sys.name] = append(e.records[at][s.sys.name], r)
+	e.byID[s][r.ID] = r
+}
+
+// of lists the shelves of an entity.
+func (e *evidence) of(entity string) []*shelf {
+	var out []*shelf
+	for _, s := range e.shelves {
+		if s.ent.name == entity {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// shelf finds where an effect or an edit happened.
+func (e *evidence) shelf(entity, system string) *shelf {
+	for _, s := range e.shelves {
+		if s.ent.name == entity && s.sys.name == system {
+			return s
+		}
+	}
+	return nil
 }
 
 // live is the live records of a key in a system.
-func (e *evidence) live(key, system string) []*Record {
+func (e *evidence) live(at subject, system string) []*Record {
 	var out []*Record
-	for _, r := range e.records[key][system] {
+	for _, r := range e.records[at][system] {
 		if r.Now().State == Live {
 			out = append(out, r)
 		}
@@ -143,126 +198,29 @@ func (e *evidence) live(key, system string) []*Record {
 type verifier struct {
 	*evidence
 	opt    VerifyOptions
+	rules  map[subject][]string // by entity and field
 	report Report
-	seen   map[Difference]bool
 }
 
-func (v *verifier) problem(check, key, field, system, detail string) {
-	v.report.Problems = append(v.report.Problems, Problem{check, key, field, system, detail})
+// authority is who is right about a field, best first.
+func (v *verifier) authority(entity, field string) []string {
+	at := subject{entity, field}
+	systems, ok := v.rules[at]
+	if !ok {
+		systems = v.opt.Authority(entity, field)
+		v.rules[at] = systems
+	}
+	return systems
 }
 
-// agreement compares the systems, key by key and field by field.
-func (v *verifier) agreement() {
-	for _, key := range v.keys {
-		before := len(v.report.Problems)
-		held, known := v.present(key)
-		if held == nil {
-			continue
-		}
-		v.report.Keys++
-		if len(held) == 2 {
-			known = v.compare(key, held[0], held[1]) || known
-		}
-		switch {
-		case len(v.report.Problems) > before:
-			v.report.Disagree++
-		case known:
-			v.report.Known++
-		default:
-			v.report.Agree++
-		}
+// belongs reports whether a record belongs in a system.
+func (v *verifier) belongs(s *shelf, values Values) bool {
+	if v.opt.Scope == nil {
+		return s.col.holds(values)
 	}
+	return v.opt.Scope(s.ent.name, s.sys.name, values)
 }
 
-// present checks where a key is, and returns its live records, one per system.
-func (v *verifier) present(key string) (held []*Record, known bool) {
-	var there *Record
-	for _, system := range v.systems {
-		if live := v.live(key, system); len(live) > 0 {
-			there = cmp.Or(there, live[0])
-		}
-	}
-	if there == nil {
-		return nil, false
-	}
-	for _, system := range v.systems {
-		live := v.live(key, system)
-		want := 0
-		if v.opt.Scope(system, there.Now().Booking) {
-			want = 1
-		}
-		if len(live) > 0 {
-			held = append(held, live[0])
-		}
-		if len(live) == want {
-			continue
-		}
-		if v.opt.known(key, Presence) {
-			known = true
-			continue
-		}
-		v.problem(CheckAgree, key, Presence, system, plural(len(live), "live record")+" where "+plural(want, "is", "are")+" right")
-	}
-	return held, known
-}
-
-func (v *verifier) compare(key string, a, b *Record) (known bool) {
-	for _, f := range Fields() {
-		v.report.Fields++
-		x, y := a.Now().Booking[f], b.Now().Booking[f]
-		if agrees(f, x, y) {
-			continue
-		}
-		if v.opt.known(key, f.String()) {
-			known = true
-			v.report.KnownFields++
-			continue
-		}
-		v.problem(CheckAgree, key, f.String(), "", a.System+" has "+show(x)+", "+b.System+" has "+show(y))
-	}
-	return known
-}
-
-// deletes checks that clients only deleted what a person had deleted elsewhere.
-func (v *verifier) deletes() {
-	for _, e := range v.effects {
-		if e.Op != Delete {
-			continue
-		}
-		asked := slices.ContainsFunc(v.byKey[e.Key], func(d Edit) bool {
-			return d.Op == Delete && d.System != e.System && d.Version < e.Version
-		})
-		if !asked {
-			v.problem(CheckUnaskedDelete, e.Key, Presence, e.System, requestOf(e)+" deleted a booking that nobody had deleted")
-		}
-	}
-}
-
-// invented checks that every value came from a person: one of the key's records,
-// in any system, held it by seed or by an edit.
-func (v *verifier) invented() {
-	for _, key := range v.keys {
-		for _, system := range v.systems {
-			for _, r := range v.live(key, system) {
-				for _, f := range Fields() {
-					if !v.given(key, f, r.Now().Booking[f]) {
-						v.problem(CheckInvented, key, f.String(), system, "shows "+show(r.Now().Booking[f])+", which no person ever wrote")
-					}
-				}
-			}
-		}
-	}
-}
-
-func (v *verifier) given(key string, f Field, value *string) bool {
-	for _, system := range v.systems {
-		for _, r := range v.records[key][system] {
-			for _, version := range r.Versions {
-				if version.Cause.Kind != ByEffect && agrees(f, version.Booking[f], value) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+func (v *verifier) problem(check string, at subject, field, system, detail string) {
+	v.report.Problems = append(v.report.Problems, Problem{check, at.entity, at.key, field, system, detail})
 }

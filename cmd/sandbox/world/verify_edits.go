@@ -19,7 +19,7 @@ func (v *verifier) edits() {
 		case held:
 			v.report.Edits.Known++
 		case lost:
-			v.problem(CheckLostEdit, e.Key, field, e.System, detail)
+			v.problem(CheckLostEdit, subject{e.Entity, e.Key}, field, e.System, detail)
 		}
 	}
 }
@@ -37,98 +37,129 @@ const (
 )
 
 func (v *verifier) fateOf(e Edit) (worst fate, field, detail string) {
+	at := subject{e.Entity, e.Key}
 	if e.Op == Delete {
-		return v.fateOfDelete(e)
+		return v.fateOfDelete(at, e)
 	}
-	if v.gone(e.Key) {
-		if v.deletedByPerson(e.Key) {
+	if v.gone(at) {
+		if v.deletedByPerson(at) {
 			return deleted, "", ""
 		}
-		return lost, Presence, describe(e) + ", and the booking is gone from both systems though no person deleted it"
+		return lost, Presence, describe(e) + ", and the record is gone from all systems though no person deleted it"
 	}
-	for _, f := range Fields() {
-		want, set := e.After[f.String()]
+	s := v.shelf(e.Entity, e.System)
+	for _, f := range s.ent.fields {
+		want, set := e.After[f.name]
 		if !set || want == nil && e.Op == Create {
 			continue
 		}
-		one, why := v.fateOfField(e, f, want)
+		one, why := v.fateOfField(s.ent, e, f.name, want)
 		if one > worst {
-			worst, field, detail = one, f.String(), why
+			worst, field, detail = one, f.name, why
+		}
+	}
+	if e.Was != "" { // and the record of the old key has gone with it
+		if one, name, why := v.fateOfDelete(subject{e.Entity, e.Was}, e); one > worst {
+			worst, field, detail = one, name, why
 		}
 	}
 	return worst, field, detail
 }
 
-// fateOfDelete: the booking is gone everywhere, or a person made it anew.
-func (v *verifier) fateOfDelete(e Edit) (fate, string, string) {
-	again := slices.ContainsFunc(v.byKey[e.Key], func(later Edit) bool { return later.Op == Create && later.Seq > e.Seq })
+// fateOfDelete: the record is gone everywhere, or a person made it anew.
+func (v *verifier) fateOfDelete(at subject, e Edit) (fate, string, string) {
+	again := slices.ContainsFunc(v.byKey[at], func(later Edit) bool {
+		return (later.Op == Create || later.Was != "" && later.Op == Update) && later.Seq > e.Seq
+	})
 	switch {
 	case again:
 		return replaced, "", ""
 	case !slices.Contains(v.opt.Deletes, e.System):
 		return overridden, "", ""
 	}
-	for _, system := range v.systems {
-		if len(v.live(e.Key, system)) == 0 {
+	for _, s := range v.of(e.Entity) {
+		if len(v.live(at, s.sys.name)) == 0 {
 			continue
 		}
-		if v.opt.known(e.Key, Presence) {
+		if _, known := v.opt.known(at, Presence); known {
 			return held, "", ""
 		}
-		return lost, Presence, describe(e) + ", and it is live in " + system
+		return lost, Presence, describe(e) + ", and it is live in " + s.sys.name
 	}
 	return kept, "", ""
 }
 
-func (v *verifier) gone(key string) bool {
-	return !slices.ContainsFunc(v.systems, func(system string) bool { return len(v.live(key, system)) > 0 })
+func (v *verifier) gone(at subject) bool {
+	return !slices.ContainsFunc(v.of(at.entity), func(s *shelf) bool { return len(v.live(at, s.sys.name)) > 0 })
 }
 
-// deletedByPerson reports whether a person deleted the booking, in any system and
-// at any time: an edit of a booking that is deleted elsewhere goes with it.
-func (v *verifier) deletedByPerson(key string) bool {
-	return slices.ContainsFunc(v.byKey[key], func(d Edit) bool { return d.Op == Delete })
+// deletedByPerson reports whether a person deleted the record, in any system and
+// at any time: an edit of a record that is deleted elsewhere goes with it.
+func (v *verifier) deletedByPerson(at subject) bool {
+	return slices.ContainsFunc(v.byKey[at], func(d Edit) bool { return d.Op == Delete })
 }
 
-// fateOfField looks at the value in every system that has the booking.
-func (v *verifier) fateOfField(e Edit, f Field, want *string) (worst fate, detail string) {
-	for _, system := range v.systems {
-		for _, r := range v.live(e.Key, system) {
-			now := r.Now().Booking[f]
-			one := v.fateOfValue(e, f, want, now)
-			if one == lost && v.opt.known(e.Key, f.String()) {
+// fateOfField looks at the value in every system that has the record and shows the field.
+func (v *verifier) fateOfField(ent *entity, e Edit, field string, want *string) (worst fate, detail string) {
+	at := subject{e.Entity, e.Key}
+	for _, s := range v.of(e.Entity) {
+		if !s.col.shows(field) {
+			continue
+		}
+		for _, r := range v.live(at, s.sys.name) {
+			one := v.fateOfValue(ent, at, e, field, want, *r.Now())
+			if _, known := v.opt.known(at, field); one == lost && known {
 				one = held
 			}
 			if one >= worst {
-				worst, detail = one, describe(e)+" set it to "+show(want)+", and "+system+" has "+show(now)
+				worst, detail = one, describe(e)+" set it to "+show(want)+", and "+s.sys.name+" has "+show(r.Now().Values[field])
 			}
 		}
 	}
 	return worst, detail
 }
 
-func (v *verifier) fateOfValue(e Edit, f Field, want, now *string) fate {
-	if agrees(f, want, now) {
+func (v *verifier) fateOfValue(ent *entity, at subject, e Edit, field string, want *string, version Version) fate {
+	now := version.Values[field]
+	if sent, altered := version.Asked[field]; altered {
+		now = sent
+	}
+	if ent.agrees(field, want, now) {
 		return kept
 	}
-	rules := v.ruling(e.Key, f)
-	for _, later := range v.byKey[e.Key] {
-		if value, set := later.After[f.String()]; set && later.Seq > e.Seq && agrees(f, value, now) &&
-			(e.System != rules || later.System == rules) {
+	rules := v.ruling(at, field)
+	for _, later := range v.byKey[at] {
+		if value, set := later.After[field]; set && later.Seq > e.Seq && ent.agrees(field, value, now) &&
+			(e.System != rules || later.System == rules || v.opt.Contested(e.Entity, field)) {
 			return replaced
 		}
 	}
-	if e.System != rules && v.ruled(e, f, rules, now) {
+	if v.opt.Contested(e.Entity, field) {
+		if v.unseen(ent, at, e, field, now) {
+			return overridden
+		}
+		return lost
+	}
+	if e.System != rules && v.ruled(ent, at, e, field, rules, now) {
 		return overridden
 	}
 	return lost
 }
 
+// unseen reports whether a value is that of an earlier edit in another system that
+// the author of e had not been shown: it still contended with e.
+func (v *verifier) unseen(ent *entity, at subject, e Edit, field string, now *string) bool {
+	return slices.ContainsFunc(v.byKey[at], func(other Edit) bool {
+		value, set := other.After[field]
+		return set && other.Seq < e.Seq && other.System != e.System && ent.agrees(field, value, now) && !ent.agrees(field, e.Before[field], now)
+	})
+}
+
 // ruling is the system that decides about a field of a key: the first authority
-// that ever had the booking.
-func (v *verifier) ruling(key string, f Field) string {
-	for _, system := range v.opt.Authority(f) {
-		if len(v.records[key][system]) > 0 {
+// that ever had the record and shows the field.
+func (v *verifier) ruling(at subject, field string) string {
+	for _, system := range v.authority(at.entity, field) {
+		if s := v.shelf(at.entity, system); s != nil && s.col.shows(field) && len(v.records[at][system]) > 0 {
 			return system
 		}
 	}
@@ -138,14 +169,14 @@ func (v *verifier) ruling(key string, f Field) string {
 // ruled reports whether the authority held a value when the edit was made, or
 // later. A null counts only where a person had cleared the field there: one that
 // was never filled decides nothing.
-func (v *verifier) ruled(e Edit, f Field, rules string, value *string) bool {
-	if value == nil && !v.cleared(e.Key, f, rules) {
+func (v *verifier) ruled(ent *entity, at subject, e Edit, field, rules string, value *string) bool {
+	if value == nil && !v.cleared(at, field, rules) {
 		return false
 	}
-	for _, r := range v.records[e.Key][rules] {
+	for _, r := range v.records[at][rules] {
 		for i, version := range r.Versions {
 			ended := i+1 < len(r.Versions) && r.Versions[i+1].Number < e.Version
-			if !ended && agrees(f, version.Booking[f], value) {
+			if !ended && ent.agrees(field, version.Values[field], value) {
 				return true
 			}
 		}
@@ -153,9 +184,9 @@ func (v *verifier) ruled(e Edit, f Field, rules string, value *string) bool {
 	return false
 }
 
-func (v *verifier) cleared(key string, f Field, system string) bool {
-	return slices.ContainsFunc(v.byKey[key], func(e Edit) bool {
-		value, set := e.After[f.String()]
+func (v *verifier) cleared(at subject, field, system string) bool {
+	return slices.ContainsFunc(v.byKey[at], func(e Edit) bool {
+		value, set := e.After[field]
 		return e.System == system && e.Op == Update && set && value == nil
 	})
 }

@@ -24,11 +24,11 @@ func (v *verifier) doubles() {
 
 // twice reports an effect whose identity another effect of its system had.
 func (v *verifier) twice(seen map[string]Effect, e Effect, identity string) {
-	if first, again := seen[e.System+" "+identity]; again {
-		v.problem(CheckDoubleEffect, e.Key, "", e.System,
+	if first, again := seen[e.Entity+" "+e.System+" "+identity]; again {
+		v.problem(CheckDoubleEffect, subject{e.Entity, e.Key}, "", e.System,
 			requestOf(first)+" and "+requestOf(e)+" both took effect under "+identity)
 	}
-	seen[e.System+" "+identity] = e
+	seen[e.Entity+" "+e.System+" "+identity] = e
 }
 
 func (v *verifier) count(e Effect) {
@@ -39,7 +39,7 @@ func (v *verifier) count(e Effect) {
 		v.report.Effects.Deletes++
 	default:
 		v.report.Effects.Updates++
-		if len(e.Before.Changed(*e.After)) == 0 {
+		if len(e.Before.Changed(e.After)) == 0 {
 			v.report.Effects.NoChange++
 		}
 	}
@@ -53,10 +53,10 @@ type step struct {
 
 func (s step) version() Version { return s.Versions[s.at] }
 
-// steps is every version of every record of a system, in the order of the world.
-func (v *verifier) steps(system string) []step {
+// steps is every version of every record of a shelf, in the order of the world.
+func (v *verifier) steps(s *shelf) []step {
 	var out []step
-	for _, r := range v.byID[system] {
+	for _, r := range v.byID[s] {
 		for i := range r.Versions {
 			out = append(out, step{r, i})
 		}
@@ -65,16 +65,16 @@ func (v *verifier) steps(system string) []step {
 	return out
 }
 
-// doubleCreates replays which bookings were live, and finds creates by clients of
-// a booking that was there already.
+// doubleCreates replays which records were live, and finds creates by clients of
+// one that was there already.
 func (v *verifier) doubleCreates() {
-	for _, system := range v.systems {
+	for _, s := range v.shelves {
 		live := map[string]map[string]bool{} // key -> IDs
-		for _, s := range v.steps(system) {
-			now := s.version()
-			key := now.Booking.Key()
-			if s.at > 0 {
-				delete(live[s.Versions[s.at-1].Booking.Key()], s.ID)
+		for _, x := range v.steps(s) {
+			now := x.version()
+			key := s.ent.keyOf(now.Values)
+			if x.at > 0 {
+				delete(live[s.ent.keyOf(x.Versions[x.at-1].Values)], x.ID)
 			}
 			if now.State != Live {
 				continue
@@ -82,87 +82,113 @@ func (v *verifier) doubleCreates() {
 			if live[key] == nil {
 				live[key] = map[string]bool{}
 			}
-			if s.at == 0 && now.Cause.Kind == ByEffect && len(live[key]) > 0 {
+			if x.at == 0 && now.Cause.Kind == ByEffect && len(live[key]) > 0 {
 				there := slices.Sorted(maps.Keys(live[key]))[0]
-				v.problem(CheckDoubleEffect, key, Presence, system, fmt.Sprintf("%s created %s while %s was there",
-					requestOf(v.effects[now.Cause.Seq-1]), s.ID, there))
+				v.problem(CheckDoubleEffect, subject{s.ent.name, key}, Presence, s.sys.name, fmt.Sprintf("%s created %s while %s was there",
+					requestOf(v.effects[now.Cause.Seq-1]), x.ID, there))
 			}
-			live[key][s.ID] = true
+			live[key][x.ID] = true
 		}
 	}
 }
 
-// sight is that an answer showed a version.
-type sight struct{ request, version int64 }
+// sight is that an answer showed a version, or a broken one.
+type sight struct {
+	request, version int64
+	spoiled          bool
+}
 
-// blind checks that no client wrote over a person's value that it had not been shown.
-func (v *verifier) blind() {
-	sights := map[string]map[string][]sight{}
-	for _, s := range v.serves {
-		if !s.Delivered {
+// sights lists for each record which of its versions arrived.
+func (v *verifier) sights() map[*shelf]map[string][]sight {
+	all := map[*shelf]map[string][]sight{}
+	for _, served := range v.serves {
+		s := v.shelf(served.Entity, served.System)
+		if !served.Delivered || s == nil {
 			continue
 		}
-		if sights[s.System] == nil {
-			sights[s.System] = map[string][]sight{}
+		if all[s] == nil {
+			all[s] = map[string][]sight{}
 		}
-		for _, r := range s.Records {
-			sights[s.System][r.ID] = append(sights[s.System][r.ID], sight{s.Request, r.Version})
+		for _, r := range served.Records {
+			all[s][r.ID] = append(all[s][r.ID], sight{served.Request, r.Version, r.Spoiled})
 		}
 	}
+	return all
+}
+
+// blind checks that no client wrote over a person's value that it had not been
+// shown, or to a record of which the last answer was broken.
+func (v *verifier) blind() {
+	all := v.sights()
 	for _, e := range v.effects {
 		if e.Op == Create {
 			continue
 		}
-		for _, f := range Fields() {
-			if e.Op == Update && same(e.Before[f], e.After[f]) {
+		s := v.shelf(e.Entity, e.System)
+		sights := all[s][e.ID]
+		at := subject{e.Entity, e.Key}
+		for _, f := range s.ent.fields {
+			if e.Op == Update && same(e.Before[f.name], e.After[f.name]) {
 				continue
 			}
-			if !v.wasShown(e, f, sights[e.System][e.ID]) {
-				v.problem(CheckBlind, e.Key, f.String(), e.System,
-					requestOf(e)+" wrote over "+show(e.Before[f])+", which no answer had shown")
+			if !v.wasShown(s, e, f.name, sights) {
+				v.problem(CheckBlind, at, f.name, e.System,
+					requestOf(e)+" wrote over "+show(e.Before[f.name])+", which no answer had shown")
 			}
+		}
+		if last := lastBefore(sights, e.Request); last != nil && last.spoiled {
+			v.problem(CheckUnknown, at, "", e.System, fmt.Sprintf("%s wrote to %s, which request %d had last shown with a broken value", requestOf(e), e.ID, last.request))
 		}
 	}
 }
 
+func lastBefore(sights []sight, request int64) *sight {
+	for i := len(sights) - 1; i >= 0; i-- {
+		if sights[i].request < request {
+			return &sights[i]
+		}
+	}
+	return nil
+}
+
 // wasShown reports whether an answer before the effect showed the value that the
 // effect replaced, since a person wrote it. A client's own value needs no showing.
-func (v *verifier) wasShown(e Effect, f Field, sights []sight) bool {
-	versions := v.byID[e.System][e.ID].Versions
+func (v *verifier) wasShown(s *shelf, e Effect, field string, sights []sight) bool {
+	versions := v.byID[s][e.ID].Versions
 	last := slices.IndexFunc(versions, func(x Version) bool { return x.Number == e.Version }) - 1
 	first := last
-	for first > 0 && same(versions[first-1].Booking[f], versions[last].Booking[f]) {
+	for first > 0 && same(versions[first-1].Values[field], versions[last].Values[field]) {
 		first--
 	}
 	if versions[first].Cause.Kind == ByEffect {
 		return true
 	}
-	return slices.ContainsFunc(sights, func(s sight) bool {
-		return s.request < e.Request && versions[first].Number <= s.version && s.version <= versions[last].Number
+	return slices.ContainsFunc(sights, func(x sight) bool {
+		return !x.spoiled && x.request < e.Request && versions[first].Number <= x.version && x.version <= versions[last].Number
 	})
 }
 
 // causes checks the world itself: edits and effects explain every version.
 func (v *verifier) causes() {
-	for _, system := range v.systems {
-		for _, s := range v.steps(system) {
-			if why := v.unexplained(s); why != "" {
-				v.problem(CheckCause, s.version().Booking.Key(), "", system,
-					fmt.Sprintf("version %d of %s: %s", s.version().Number, s.ID, why))
+	for _, s := range v.shelves {
+		for _, x := range v.steps(s) {
+			if why := v.unexplained(x); why != "" {
+				v.problem(CheckCause, subject{s.ent.name, s.ent.keyOf(x.version().Values)}, "", s.sys.name,
+					fmt.Sprintf("version %d of %s: %s", x.version().Number, x.ID, why))
 			}
 		}
 	}
 }
 
-func (v *verifier) unexplained(s step) string {
-	now := s.version()
-	var before Booking
-	if s.at > 0 {
-		before = s.Versions[s.at-1].Booking
+func (v *verifier) unexplained(x step) string {
+	now := x.version()
+	before := Values{}
+	if x.at > 0 {
+		before = x.Versions[x.at-1].Values
 	}
 	switch c := now.Cause; c.Kind {
 	case BySeed:
-		if s.at > 0 {
+		if x.at > 0 {
 			return "a seed that is not the first version"
 		}
 		return ""
@@ -171,32 +197,25 @@ func (v *verifier) unexplained(s step) string {
 			return "no such edit"
 		}
 		e := v.editLog[c.Seq-1]
-		return mismatch(e.ID == s.ID && e.Version == now.Number, before, now, e.After, e.Op)
+		return mismatch(e.ID == x.ID && e.Version == now.Number, before, now, e.After, e.Op)
 	case ByEffect:
 		if c.Seq < 1 || c.Seq > int64(len(v.effects)) {
 			return "no such effect"
 		}
 		e := v.effects[c.Seq-1]
-		var after Values
-		if e.After != nil {
-			after = before.Changed(*e.After)
-		}
-		return mismatch(e.ID == s.ID && e.Version == now.Number, before, now, after, e.Op)
+		return mismatch(e.ID == x.ID && e.Version == now.Number, before, now, e.After, e.Op)
 	}
 	return "no cause"
 }
 
 // mismatch compares a version with what its cause says it did.
-func mismatch(own bool, before Booking, now Version, set Values, op Op) string {
-	next, err := before.With(set)
+func mismatch(own bool, before Values, now Version, set Values, op Op) string {
 	switch {
 	case !own:
 		return "its cause names another version"
 	case (op == Delete) != (now.State != Live):
 		return "its state is not what its cause made"
-	case err != nil:
-		return err.Error()
-	case op != Delete && len(next.Changed(now.Booking)) > 0:
+	case op != Delete && len(before.With(set).Changed(now.Values)) > 0:
 		return "its values are not what its cause made"
 	}
 	return ""

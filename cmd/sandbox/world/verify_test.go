@@ -163,11 +163,11 @@ func TestVerifyAcceptsKnownDifferencesAndNothingElse(t *testing.T) {
 			t.Errorf("%s", p)
 		}
 	}
-	if len(report.Problems) == 0 || report.KnownFields != 1 {
+	if len(report.Problems) == 0 || report.Known["told"] != 1 {
 		t.Errorf("\n%s", report)
 	}
 	all := r.report(world.Difference{Key: "HM1"})
-	if !all.OK() || all.Known != 1 || all.Agree != 0 || all.Edits.Known != 2 {
+	if !all.OK() || all.Total().Known != 1 || all.Total().Agree != 0 || all.Edits.Known != 2 {
 		t.Errorf("\n%s", all)
 	}
 	if other := r.report(world.Difference{Key: "HM2"}); other.OK() {
@@ -188,7 +188,7 @@ func TestTheReportSaysWhatFailedWhereAndWhy(t *testing.T) {
 	r := open(t, world.Options{Seed: 1, Records: 300})
 	r.do(world.PMS, "GET", "/api/bookings", "")
 	text := r.report().String()
-	for _, want := range []string{"proof     FAILS: ", "disagreement: HM", "live records where 1 is right", " more\n"} {
+	for _, want := range []string{"proof     FAILS: ", "disagreement: bookings HM", "live records where 1 is right", " more\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -199,7 +199,105 @@ func TestTheReportSaysWhatFailedWhereAndWhy(t *testing.T) {
 	quiet := open(t, world.Options{Faults: []world.Fault{{Kind: world.HTML, Nth: 1}}})
 	quiet.pair("HM1")
 	quiet.do(world.PMS, "GET", "/api/bookings", "")
-	if text := quiet.report().String(); !strings.HasSuffix(text, "proof     holds\n") || !strings.Contains(text, "1 met a fault (html 1)") {
+	if text := quiet.report().String(); !strings.HasSuffix(text, "proof     holds\n") || !strings.Contains(text, "1 fault (html 1)") {
 		t.Errorf("got\n%s", text)
+	}
+}
+
+// What a system did not keep as it was sent is a known difference, and invents nothing.
+func TestVerifyKnowsWhatASystemDidNotKeep(t *testing.T) {
+	r := open(t, world.Options{})
+	pms, staybnb := r.pair("HM1")
+	r.edit(world.PMS, pms, "notes", "a note of more than twenty characters")
+	r.must(world.Edit{}, r.SetFaults(world.Fault{Kind: world.Normalise, How: world.Truncate20, Nth: 1}))
+	r.patchStaybnb(staybnb, `{"note":"a note of more than twenty characters"}`)
+	report := r.report()
+	if !report.OK() || report.Known[world.Lossy] != 1 || report.Edits.Kept != 3 {
+		t.Fatalf("\n%s", report)
+	}
+	r.edit(world.PMS, pms, "notes", "another")
+	if again := r.report(); again.Count(world.CheckAgree) != 1 || again.Count(world.CheckLostEdit) != 1 {
+		t.Fatalf("an old loss excuses no new difference:\n%s", again)
+	}
+}
+
+func TestVerifyCatchesAWriteToAnUnknownRecord(t *testing.T) {
+	r := open(t, world.Options{})
+	_, staybnb := r.pair("HM1")
+	r.do(world.Staybnb, "GET", "/v2/reservations/"+staybnb, "")
+	r.must(world.Edit{}, r.SetFaults(world.Fault{Kind: world.Malform, Nth: 1}))
+	r.do(world.Staybnb, "GET", "/v2/reservations", "")
+	r.do(world.Staybnb, "PATCH", "/v2/reservations/"+staybnb, `{"total_cents":12050}`)
+	if report := r.report(); report.Count(world.CheckUnknown) != 1 {
+		t.Fatalf("\n%s", report)
+	}
+	r.patchStaybnb(staybnb, `{"total_cents":12050}`) // it looks first
+	if report := r.report(); report.Count(world.CheckUnknown) != 1 {
+		t.Fatalf("\n%s", report)
+	}
+}
+
+func TestVerifyFollowsAChangedKey(t *testing.T) {
+	r := open(t, world.Options{})
+	pms, staybnb := r.pair("HM1")
+	r.edit(world.PMS, pms, "code", "HM2")
+	if report := r.report(); report.Count(world.CheckAgree) != 2 || report.Count(world.CheckLostEdit) != 1 {
+		t.Fatalf("\n%s", report)
+	}
+	r.do(world.Staybnb, "GET", "/v2/reservations/"+staybnb, "")
+	r.do(world.Staybnb, "DELETE", "/v2/reservations/"+staybnb, "")
+	r.do(world.Staybnb, "POST", "/v2/reservations", reservation("HM2"))
+	if report := r.report(); !report.OK() {
+		t.Fatalf("\n%s", report)
+	}
+}
+
+// Where a conflict rule decides, either edit may win, if neither had seen the other.
+func TestVerifyLetsAConflictRuleDecide(t *testing.T) {
+	contested := world.VerifyOptions{Contested: func(_, field string) bool { return field == "price" }}
+	for name, c := range map[string]struct {
+		apart bool // the later edit had not seen the earlier one
+		want  int
+	}{"unseen": {true, 0}, "seen": {false, 1}} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, world.Options{})
+			pms, staybnb := r.pair("HM1")
+			r.edit(world.PMS, pms, "price", "130.00")
+			if !c.apart {
+				r.patchStaybnb(staybnb, `{"total_cents":13000}`)
+			}
+			r.edit(world.Staybnb, staybnb, "price", "140.00")
+			r.patchStaybnb(staybnb, `{"total_cents":13000}`)
+			if report := world.Verify(r.World, contested); report.Count(world.CheckLostEdit) != c.want {
+				t.Fatalf("\n%s", report)
+			}
+		})
+	}
+}
+
+// The same proof holds and fails for every entity.
+func TestVerifyLooksAtEveryEntityAndSystem(t *testing.T) {
+	r := open(t, world.Options{Whole: true})
+	task := world.Values{"ref": world.Text("T-1"), "listing_id": world.Text("L-001"), "kind": world.Text("clean"), "due": world.Text("2026-03-04"),
+		"state": world.Text("open")}
+	var ids []string
+	for _, system := range []string{world.PMS, world.Tidy} {
+		e, err := r.Of(world.Tasks).Create(system, task)
+		r.must(e, err)
+		ids = append(ids, e.ID)
+	}
+	if report := r.report(); !report.OK() || report.Total().Keys != 1 {
+		t.Fatalf("\n%s", report)
+	}
+	r.must(r.Of(world.Tasks).Edit(world.Tidy, ids[1], world.Values{"state": world.Text("done")}))
+	report := r.report()
+	if report.Count(world.CheckAgree) != 1 || report.Count(world.CheckLostEdit) != 1 || report.Problems[0].Entity != world.Tasks {
+		t.Fatalf("\n%s", report)
+	}
+	if known := r.report(world.Difference{Entity: world.Tasks, Key: "T-1", Field: "state", Why: "held"}); !known.OK() || known.Known["held"] != 1 {
+		t.Fatalf("\n%s", known)
+	}
+	if other := r.report(world.Difference{Key: "T-1"}); other.OK() {
+		t.Fatalf("a difference of a booking excuses no task:\n%s", other)
 	}
 }

@@ -5,36 +5,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 )
 
-// member is how one canonical field stands in a system's JSON.
-type member struct {
-	path  string // of the member, dotted
-	field Field
-	out   func(text string) any                     // canonical text -> JSON value
-	in    func(raw json.RawMessage) (string, error) // JSON value, not null -> canonical text
-}
-
-// dialect is a system's JSON of a booking.
-type dialect struct {
-	members  []member
-	readOnly []string // members that a write may repeat and that are ignored
-	nulls    bool     // nulls are shown; otherwise they are left out
-}
-
-// object renders the fields of a booking.
-func (d dialect) object(b Booking) map[string]any {
+// object renders a version of a record as its system shows it.
+func (s *shelf) object(r row) map[string]any {
+	v := r.version
 	out := map[string]any{}
-	for _, m := range d.members {
-		switch v := b[m.field]; {
-		case v != nil:
-			place(out, m.path, m.out(*v))
-		case d.nulls:
+	for _, m := range s.col.members {
+		switch value := v.Values[m.field]; {
+		case value != nil:
+			place(out, m.path, m.form.out(*value))
+		case s.sys.nulls:
 			place(out, m.path, nil)
 		}
+	}
+	for name, value := range s.col.extra {
+		out[name] = value
+	}
+	out["id"] = s.col.id(r.number)
+	out[s.sys.updated] = s.sys.stamp(v.UpdatedAt)
+	if s.sys.created != "" {
+		out[s.sys.created] = s.sys.stamp(r.Versions[0].UpdatedAt)
+	}
+	if s.sys.version != "" {
+		out[s.sys.version] = v.Number
+	}
+	if v.State == Deleted {
+		out[s.sys.removed] = s.sys.stamp(v.UpdatedAt)
 	}
 	return out
 }
@@ -54,35 +52,36 @@ func place(out map[string]any, path string, v any) {
 	place(inner, rest, v)
 }
 
-// read lays a body over a booking: members that the body does not have stay.
-func (d dialect) read(body []byte, b Booking) (Booking, error) {
+// read lays a body over a record: members that the body does not have stay.
+func (s *shelf) read(body []byte, v Values) (Values, error) {
 	flat := map[string]json.RawMessage{}
 	if err := flatten(body, "", flat); err != nil {
-		return b, err
+		return v, err
 	}
-	for _, name := range d.readOnly {
+	for _, name := range s.col.ignored {
 		delete(flat, name)
 	}
-	for _, m := range d.members {
+	set := Values{}
+	for _, m := range s.col.members {
 		raw, ok := flat[m.path]
 		if !ok {
 			continue
 		}
 		delete(flat, m.path)
 		if string(raw) == "null" {
-			b[m.field] = nil
+			set[m.field] = nil
 			continue
 		}
-		text, err := m.in(raw)
+		text, err := m.form.in(raw)
 		if err != nil {
-			return b, fmt.Errorf("%s: %w", m.path, err)
+			return v, fmt.Errorf("%s: %w", m.path, err)
 		}
-		b[m.field] = &text
+		set[m.field] = &text
 	}
 	for name := range flat {
-		return b, fmt.Errorf("%s: no such field", name)
+		return v, fmt.Errorf("%s: no such field", name)
 	}
-	return b, nil
+	return s.ent.with(v, set)
 }
 
 // flatten lists the members of an object by dotted path; members of inner objects
@@ -102,87 +101,4 @@ func flatten(body []byte, prefix string, into map[string]json.RawMessage) error 
 		into[prefix+name] = raw
 	}
 	return nil
-}
-
-func asText(text string) any { return text }
-
-func fromText(raw json.RawMessage) (string, error) {
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", errors.New("must be text")
-	}
-	return s, nil
-}
-
-// fromDecimalText reads "120.5" or "120.50": an amount as text, of at most two places.
-func fromDecimalText(raw json.RawMessage) (string, error) {
-	s, err := fromText(raw)
-	if err != nil {
-		return "", err
-	}
-	whole, part, _ := strings.Cut(s, ".")
-	if len(part) > 2 {
-		return "", fmt.Errorf("%q has more than two decimal places", s)
-	}
-	n, err := cents(whole + "." + part + strings.Repeat("0", 2-len(part)))
-	if err != nil {
-		return "", err
-	}
-	return decimal(n), nil
-}
-
-func asCents(text string) any {
-	n, err := cents(text)
-	if err != nil { // stored amounts were checked
-		return text
-	}
-	return n
-}
-
-func fromCents(raw json.RawMessage) (string, error) {
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil {
-		return "", errors.New("must be a whole number of cents")
-	}
-	return decimal(n), nil
-}
-
-const slashDate = "02/01/2006"
-
-func asSlashDate(text string) any {
-	d, err := time.Parse(time.DateOnly, text)
-	if err != nil { // stored dates were checked
-		return text
-	}
-	return d.Format(slashDate)
-}
-
-func fromSlashDate(raw json.RawMessage) (string, error) {
-	s, err := fromText(raw)
-	if err != nil {
-		return "", err
-	}
-	d, err := time.Parse(slashDate, s)
-	if err != nil {
-		return "", fmt.Errorf("%q is no date of the form dd/mm/yyyy", s)
-	}
-	return d.Format(time.DateOnly), nil
-}
-
-func asState(status string) any {
-	if status == "confirmed" {
-		return "ok"
-	}
-	return status
-}
-
-func fromState(raw json.RawMessage) (string, error) {
-	s, err := fromText(raw)
-	if s == "ok" {
-		return "confirmed", err
-	}
-	if s == "confirmed" {
-		return "", errors.New("\"confirmed\" is not a state here: it is called \"ok\"")
-	}
-	return s, err
 }

@@ -1,11 +1,14 @@
 package world
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
-	"strconv"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,18 +16,21 @@ import (
 // Options shape a world. The zero value is an empty world with defaults.
 type Options struct {
 	Seed    uint64
-	Records int       // bookings at the start, over both systems
+	Records int       // bookings at the start, over all systems
+	Whole   bool      // all systems and entities; otherwise bookings in the PMS and at staybnb
 	Start   time.Time // of simulated time; default 2026-03-02T08:00:00Z
 
-	PMSToken   string        // bearer token; default "pms-token"
-	StaybnbKey string        // API key; default "staybnb-key"
-	Retention  time.Duration // of idempotency keys, in simulated time; default 24h
-	FirstID    int64         // of the PMS; default 4001. Above 2^53 it finds clients that read numbers as floats
-	LooseCodes bool          // the PMS accepts a second live booking with a code that it has
+	Credentials map[string]string // by system; default "<system>-token", of voyago "voyago:token" (user and password)
+	Retention   time.Duration     // of idempotency keys, in simulated time; default 24h
+	FirstID     int64             // of the PMS's bookings; default 4001. Above 2^53 it finds clients that read numbers as floats
+	LooseCodes  bool              // the PMS accepts a second live booking with a code that it has
 
 	Faults  []Fault
 	Journal io.Writer        // every change as a line of JSON, for Restore; may be nil
 	Wall    func() time.Time // real time, only for Retry-After dates; default time.Now
+
+	// Wait lets a slow answer wait; default: in real time, or until the client has gone.
+	Wait func(ctx context.Context, d time.Duration)
 
 	// Watch is told of every request to the systems after it was executed and
 	// before its answer goes out, which waits for it. It may call the world. It is
@@ -37,12 +43,11 @@ func (o Options) withDefaults() Options {
 		o.Start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	}
 	o.Start = o.Start.UTC().Truncate(time.Millisecond) // what the APIs can show
-	if o.PMSToken == "" {
-		o.PMSToken = "pms-token"
+	credentials := map[string]string{}
+	for _, system := range Systems() {
+		credentials[system] = cmp.Or(o.Credentials[system], defaultCredential(system))
 	}
-	if o.StaybnbKey == "" {
-		o.StaybnbKey = "staybnb-key"
-	}
+	o.Credentials = credentials
 	if o.Retention == 0 {
 		o.Retention = 24 * time.Hour
 	}
@@ -52,26 +57,51 @@ func (o Options) withDefaults() Options {
 	if o.Wall == nil {
 		o.Wall = time.Now
 	}
+	if o.Wait == nil {
+		o.Wait = waitReally
+	}
 	return o
 }
 
-// World is both systems, their people and their truth. All methods may be
+func defaultCredential(system string) string {
+	if system == Voyago {
+		return "voyago:token"
+	}
+	return system + "-token"
+}
+
+func waitReally(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// World is the systems, their people and their truth. All methods may be
 // called from several goroutines; each is one step that others see whole.
 type World struct {
 	opt Options
 
+	systems  []*system
+	entities []*entity
+	shelves  []*shelf // by system, then entity, as they are declared
+
 	mu      sync.Mutex
 	now     time.Time
-	shelves map[string]*shelf
 	version int64 // last version number
 	truth   truth
 	weather weather
-	saved   map[string]savedAnswer // by idempotency key
+	saved   map[string]savedAnswer // by system and idempotency key
 	late    []lateCall             // requests that execute at the next Advance
-	dead    map[string]bool        // keys that a person deleted somewhere
-	touched map[string]time.Time   // when a person last edited a key
+	dead    map[subject]bool       // what a person deleted somewhere
+	touched map[subject]time.Time  // when a person last edited it
 	journal *journal
 }
+
+// subject is what records of several systems are about.
+type subject struct{ entity, key string }
 
 // New makes a world with its first bookings.
 func New(o Options) (*World, error) {
@@ -88,14 +118,33 @@ func New(o Options) (*World, error) {
 func bare(o Options) *World {
 	o = o.withDefaults()
 	w := &World{opt: o, now: o.Start,
-		saved: map[string]savedAnswer{}, dead: map[string]bool{}, touched: map[string]time.Time{},
+		saved: map[string]savedAnswer{}, dead: map[subject]bool{}, touched: map[subject]time.Time{},
 		journal: &journal{to: o.Journal}}
-	w.shelves = map[string]*shelf{
-		PMS:     newShelf(PMS, o.FirstID-1, func(n int64) string { return strconv.FormatInt(n, 10) }),
-		Staybnb: newShelf(Staybnb, 0, func(n int64) string { return fmt.Sprintf("R-%06d", n) }),
+	w.systems, w.entities = systems(), entities()
+	if !o.Whole {
+		w.systems, w.entities = w.systems[:2], w.entities[:1]
+	}
+	for _, sys := range w.systems {
+		for i := range sys.collections {
+			w.stock(sys, &sys.collections[i])
+		}
 	}
 	w.weather = newWeather(w.rng)
 	return w
+}
+
+// stock makes the shelf of a collection, where its entity is part of the world.
+func (w *World) stock(sys *system, col *collection) {
+	at := slices.IndexFunc(w.entities, func(e *entity) bool { return e.name == col.entity })
+	if at < 0 {
+		return
+	}
+	last := int64(0)
+	if sys.name == PMS && col.entity == Bookings {
+		last = w.opt.FirstID - 1
+		col.unique = !w.opt.LooseCodes
+	}
+	w.shelves = append(w.shelves, newShelf(sys, col, w.entities[at], last))
 }
 
 // Now is simulated time.
@@ -128,34 +177,52 @@ func (w *World) rng(purpose string, n int64) *rand.Rand {
 	return rand.New(rand.NewPCG(w.opt.Seed, h.Sum64())) //nolint:gosec // G404: the world is reproducible on purpose, nothing here is secret
 }
 
-// stamp is the updated-at of the next version of r: now, and always after the
-// version before it, so that every change moves it.
-func (w *World) stamp(r *Record) time.Time {
+// stamp is the updated-at of the next version of r: now by the clock of its
+// system, and always after the version before it, so that every change moves it.
+func (w *World) stamp(s *shelf, r *Record) time.Time {
+	now := w.now.Add(w.weather.skew(s))
 	if r != nil {
-		if next := r.Now().UpdatedAt.Add(time.Millisecond); next.After(w.now) {
+		if next := r.Now().UpdatedAt.Add(time.Millisecond); next.After(now) {
 			return next
 		}
 	}
-	return w.now
+	return now
 }
 
 // put is the only way to a new version: of r, or of a new record where r is nil.
-func (w *World) put(s *shelf, r *Record, b Booking, st State, cause Cause) *Record {
+func (w *World) put(s *shelf, r *Record, v Version) *Record {
 	w.version++
-	v := Version{Number: w.version, UpdatedAt: w.stamp(r), State: st, Booking: b, Cause: cause}
+	v.Number, v.UpdatedAt = w.version, w.stamp(s, r)
 	if r == nil {
 		r = s.add(v)
 	} else {
 		s.push(r, v)
 	}
-	w.journal.write(entry{Version: &storedVersion{System: s.system, ID: r.ID, Number: r.number, Version: v}})
+	w.journal.write(entry{Version: &storedVersion{System: r.System, Entity: r.Entity, ID: r.ID, Number: r.number, Version: v}})
 	return r
 }
 
-func (w *World) shelf(system string) (*shelf, error) {
-	s, ok := w.shelves[system]
-	if !ok {
-		return nil, fmt.Errorf("no system %q: there are %q and %q", system, PMS, Staybnb)
+// shelf finds the records of an entity in a system.
+func (w *World) shelf(entity, system string) (*shelf, error) {
+	for _, s := range w.shelves {
+		if s.sys.name == system && s.ent.name == entity {
+			return s, nil
+		}
 	}
-	return s, nil
+	var names []string
+	for _, s := range w.shelves {
+		names = append(names, s.ent.name+"@"+s.sys.name)
+	}
+	return nil, fmt.Errorf("no %s@%s in this world: there are %s", entity, system, strings.Join(names, ", "))
+}
+
+// shelvesOf lists the shelves of an entity.
+func (w *World) shelvesOf(entity string) []*shelf {
+	var out []*shelf
+	for _, s := range w.shelves {
+		if s.ent.name == entity {
+			out = append(out, s)
+		}
+	}
+	return out
 }

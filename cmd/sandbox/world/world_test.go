@@ -43,14 +43,14 @@ func TestTheSameSeedMakesTheSameWorld(t *testing.T) {
 
 func TestTheFirstBookingsHoldWhatBreaksCarelessCode(t *testing.T) {
 	r := open(t, world.Options{Seed: 7, Records: 500})
-	codes := map[string]map[string]world.Booking{}
+	codes := map[string]map[string]world.Values{}
 	for _, system := range []string{world.PMS, world.Staybnb} {
 		for _, rec := range r.Records(system) {
-			b := rec.Now().Booking
-			if codes[b.Key()] == nil {
-				codes[b.Key()] = map[string]world.Booking{}
+			b := rec.Now().Values
+			if codes[rec.Key()] == nil {
+				codes[rec.Key()] = map[string]world.Values{}
 			}
-			codes[b.Key()][system] = b
+			codes[rec.Key()][system] = b
 		}
 	}
 	count := map[string]int{}
@@ -82,7 +82,7 @@ func TestTheFirstBookingsHoldWhatBreaksCarelessCode(t *testing.T) {
 	}
 }
 
-func countTexts(count map[string]int, b world.Booking) {
+func countTexts(count map[string]int, b world.Values) {
 	if b[world.Notes] == nil {
 		count["null note"]++
 	} else if b.Get(world.Notes) == "" {
