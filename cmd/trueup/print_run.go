@@ -184,6 +184,9 @@ func needsOf(r run.Result) []need {
 	for _, x := range append(slices.Clone(r.Settled), r.Loaded...) {
 		out = append(out, loadNeeds(x)...)
 	}
+	if n := r.Watched.High; n > 0 {
+		out = append(out, need{plural(n, "finding", "findings") + " of severity high about how runs went", "trueup findings"})
+	}
 	if len(out) == 0 && r.Attention() {
 		out = append(out, need{What: "something is not finished", Help: "trueup status"})
 	}

@@ -89,8 +89,7 @@ func (c *cli) printWaiting(st story.Status) {
 		c.say("%s", helps[state])
 	}
 	for _, f := range st.Findings {
-		name := f.Entity + "@" + f.System
-		c.say("finding  %-4s %s  %s  %s", f.Severity, f.Kind, strings.TrimSpace(name+" "+f.Key), f.Observed)
+		c.say("finding  %-4s %s  %s  %s", f.Severity, f.Kind, about(f), f.Observed)
 		if f.Help != "" {
 			c.say("help: %s", f.Help)
 		}

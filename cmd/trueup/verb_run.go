@@ -39,7 +39,7 @@ func (f *runFlags) bind(cmd *cobra.Command, withMode bool) {
 
 func (c *cli) runCommand() *cobra.Command {
 	var f runFlags
-	cmd := &cobra.Command{Use: "run", Short: "Extract, reconcile and load, once", Args: noArguments,
+	cmd := &cobra.Command{Use: "run", Short: "Extract, reconcile, load and watch, once", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.doRun(cmd.Context(), f, run.All()) }}
 	f.bind(cmd, true)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "approve a first plan")
@@ -50,7 +50,7 @@ func (c *cli) extractCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{Use: "extract", Short: "Read what changed in the systems", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.doRun(cmd.Context(), f, []run.Stage{run.Extract})
+			return c.doRun(cmd.Context(), f, []run.Stage{run.Extract, run.Monitor})
 		}}
 	f.bind(cmd, true)
 	return cmd
@@ -71,7 +71,7 @@ func (c *cli) loadCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{Use: "load", Short: "Send the planned changes that may be sent", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.doRun(cmd.Context(), f, []run.Stage{run.Settle, run.Load})
+			return c.doRun(cmd.Context(), f, []run.Stage{run.Settle, run.Load, run.Monitor})
 		}}
 	f.bind(cmd, false)
 	f.show.bind(cmd)

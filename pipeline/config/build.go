@@ -29,6 +29,7 @@ func (b *builder) project(root Node) *Project {
 		Checkpoint: CheckpointEvery{Records: f.Checkpoint.Records, Bytes: int64(f.Checkpoint.Bytes), Every: f.Checkpoint.Every},
 	}
 	b.top(root, &f)
+	p.Monitors = b.monitors(root.Get("monitors").At(), f.Monitors)
 	for _, e := range f.Systems {
 		s := b.system(e)
 		p.Systems = append(p.Systems, s)

@@ -19,7 +19,7 @@ type projectFile struct {
 	Checkpoint checkpointPart    `yaml:"checkpoint" help:"how much work a crash can cost; the first bound reached counts"`
 	Systems    Map[systemPart]   `yaml:"systems,required" help:"what holds records, by name"`
 	Entities   Map[entityPart]   `yaml:"entities,required" help:"the canonical record types, by name"`
-	Monitors   Node              `yaml:"monitors" unbuilt:"no detector runs yet"`
+	Monitors   monitorsPart      `yaml:"monitors" help:"how runs are watched"`
 	Schedules  Map[schedulePart] `yaml:"schedules" help:"when trueup serve runs, by name"`
 }
 

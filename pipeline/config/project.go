@@ -40,6 +40,7 @@ type Project struct {
 	Lease      time.Duration // default 1m
 	Checkpoint CheckpointEvery
 	Schedules  []Schedule
+	Monitors   Monitors
 	Hash       string   // sha256 of the canonical form of the project without secrets' values
 	Secrets    []string // every value that came from ${...}, for redaction
 }

@@ -67,7 +67,7 @@ func TestSchemaLeavesOutWhatIsNotBuilt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"groups", "checks", "monitors", "latest", "temporal", "feed"} {
+	for _, key := range []string{"groups", "checks", "notify", "latest", "temporal", "feed"} {
 		if strings.Contains(string(raw), `"`+key+`"`) {
 			t.Errorf("%s would be offered by editors", key)
 		}

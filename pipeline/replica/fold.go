@@ -28,6 +28,7 @@ type Counts struct {
 	Missing   int64
 	Dead      int64 // records that did not fit their types
 	Late      int64 // told something new below the cursor of the pass before
+	Missed    int64 // of these, so far below that no incremental read asks for them any more
 }
 
 // Add adds o to c.
@@ -42,6 +43,7 @@ func (c *Counts) Add(o Counts) {
 	c.Missing += o.Missing
 	c.Dead += o.Dead
 	c.Late += o.Late
+	c.Missed += o.Missed
 }
 
 // row is one observation laid over what was known before it. Fields that its
@@ -89,11 +91,12 @@ type folder struct {
 	unkeyed []*row          // records whose key cannot be read
 	counts  Counts
 	cursor  int64 // of the pass before, to tell what came late; 0: none
+	floor   int64 // below it no incremental read asks
 	late    int64 // greatest lateness seen, in the cursor's unit
 }
 
 func newFolder(fields []schemas.Column, hasher *schemas.RowHasher, c Context) *folder {
-	return &folder{fields: fields, hasher: hasher, doubted: c.Doubted, letters: c.Letters, cursor: c.Cursor,
+	return &folder{fields: fields, hasher: hasher, doubted: c.Doubted, letters: c.Letters, cursor: c.Cursor, floor: c.Floor,
 		newest: map[Record]*row{}, byID: map[string]*row{}, closed: map[string]bool{}}
 }
 
@@ -255,6 +258,9 @@ func (f *folder) keep(r *row) {
 	if r.op == pipeline.Upsert && r.version != nil && *r.version < f.cursor {
 		f.counts.Late++
 		f.late = max(f.late, f.cursor-*r.version)
+		if *r.version < f.floor {
+			f.counts.Missed++
+		}
 	}
 	f.out = append(f.out, r)
 	if r.behind(b) {

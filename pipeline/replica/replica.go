@@ -54,6 +54,7 @@ type Context struct {
 	Doubted map[string]bool // keys whose next sight is stored whatever it says
 	Letters map[string]bool // IDs with an open dead letter
 	Cursor  int64           // of the pass before, in the unit of _version; 0: none
+	Floor   int64           // below it an incremental read does not ask again; at most Cursor
 }
 
 // Folded is what a fold gives. The caller releases Rows.
@@ -65,6 +66,7 @@ type Folded struct {
 	Dead    []pipeline.DeadLetter // records whose key cannot be read; Partition is the caller's to fill
 	Counts  Counts
 	Late    int64 // greatest distance below Context.Cursor of a row that told something new
+	Fields  *FieldFigures
 }
 
 // Fold lays batches, in the order in which they came, over the replica as the
@@ -87,7 +89,7 @@ func (s *Stream) Fold(ctx context.Context, session *duck.Session, c Context, bat
 	for _, r := range rows {
 		f.observe(r)
 	}
-	out := Folded{Seen: f.seen, Fitting: slices.Sorted(maps.Keys(f.closed)), Counts: f.counts, Late: f.late, Keys: f.keys(), Dead: f.unreadable()}
+	out := Folded{Seen: f.seen, Fitting: slices.Sorted(maps.Keys(f.closed)), Counts: f.counts, Late: f.late, Keys: f.keys(), Dead: f.unreadable(), Fields: f.figures()}
 	if len(f.out) == 0 {
 		return out, nil
 	}

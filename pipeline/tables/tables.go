@@ -245,7 +245,7 @@ func DeadLetters() Table {
 
 // Findings are things that a person should know.
 func Findings() Table {
-	return Table{Name: "findings", Version: 1, Fold: Newest,
+	return Table{Name: "findings", Version: 2, Fold: Newest,
 		Key: []string{"finding"},
 		Columns: []schemas.Column{
 			col("finding", text),                     // hash of kind, entity, system, field and key: the same thing again is the same finding
@@ -254,6 +254,7 @@ func Findings() Table {
 			col("observed", text), col("expected", text), col("evidence", text), col("help", text),
 			col("state", text), // open, resolved
 			col("first_run", text), col("run", text), col("first_seen", timestamp), col("last_seen", timestamp),
+			col("incident", text), // the finding that names the cause; its own, where it has none
 		}}
 }
 

@@ -76,7 +76,7 @@ named AS (SELECT *, sha256(concat_ws(chr(31), c.kind, r.entity, c.system, c.fiel
 SELECT n.finding, n.kind, n.severity, n.entity, n.system, n.field, n.key, n.observed, h.expected,
        'select * from history where entity = ''' || n.entity || CASE n.key WHEN '' THEN ''' and system = ''' || n.system
             ELSE ''' and key = ''' || replace(n.key, '''', '''''') END || '''',
-       replace(h.help, 'FINDING', left(n.finding, 12)), n.state, coalesce(i.first_run, n.run), n.run, coalesce(i.first_seen, make_timestamptz(n.run_at_us)), make_timestamptz(n.run_at_us)
+       replace(h.help, 'FINDING', left(n.finding, 12)), n.state, coalesce(i.first_run, n.run), n.run, coalesce(i.first_seen, make_timestamptz(n.run_at_us)), make_timestamptz(n.run_at_us), coalesce(i.incident, n.finding)
 FROM named n
 LEFT JOIN p_finding h USING (kind)
 LEFT JOIN in_findings i ON i.finding = n.finding;

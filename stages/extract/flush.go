@@ -71,14 +71,15 @@ func (r *reader) fold(ctx context.Context) (replica.Folded, error) {
 			named = append(named, d.ID)
 		}
 	}
-	known := replica.Context{Doubted: r.doubted, Letters: r.letters, Cursor: r.mark.checkpoint.Cursor.Order}
+	known := replica.Context{Doubted: r.doubted, Letters: r.letters, Cursor: r.mark.checkpoint.Cursor.Order, Floor: r.floor}
 	folded, err := r.stream.Fold(ctx, session, known, r.batches, named, r.req.Run, r.Tenure.Epoch())
 	if err != nil {
 		return folded, fmt.Errorf("fold %s: %w", r.where(), err)
 	}
 	r.counts.Add(folded.Counts)
 	r.counts.Dead += int64(len(r.dead))
-	r.mark.lateness = max(r.mark.lateness, folded.Late)
+	r.mark.lateness, r.late = max(r.mark.lateness, folded.Late), max(r.late, folded.Late)
+	r.fields.Add(folded.Fields)
 	return folded, nil
 }
 

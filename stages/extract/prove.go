@@ -29,6 +29,7 @@ func (p *pass) prove(ctx context.Context, partition string, ids, controls []stri
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		p.result.Missing += int64(len(found.missing))
 		if err := p.storeProof(ctx, committer, found, asked); err != nil {
 			return err
 		}

@@ -37,6 +37,9 @@ type reader struct {
 	total    int64
 	unproven string // why this partition cannot be proven, whatever its end says
 	counts   replica.Counts
+	fields   *replica.FieldFigures
+	floor    int64 // of the cursor: below it an incremental read does not ask again
+	late     int64 // greatest lateness of this pass, in the cursor's unit
 }
 
 // newReader makes the reader of a partition. One that this sweep has read already,
@@ -50,10 +53,12 @@ func (p *pass) newReader(part pipeline.Partition, alone bool) *reader {
 	if part.Name != "" {
 		name += "/" + part.Name
 	}
-	r := &reader{pass: p, part: part, mode: mode, alone: alone, committer: p.Tenure.Committer(name), mark: p.marks.partitions[part.Name], since: p.Now()}
+	r := &reader{pass: p, part: part, mode: mode, alone: alone, committer: p.Tenure.Committer(name), mark: p.marks.partitions[part.Name], since: p.Now(),
+		fields: replica.NewFieldFigures()}
 	if r.mark.checkpoint.Page != "" && mode == pipeline.Sweep {
 		r.unproven = p.sweep.unproven[part.Name] // of the pages before
 	}
+	r.floor = r.lookedBack().Order
 	return r
 }
 
@@ -99,10 +104,17 @@ func (r *reader) request() pipeline.ReadRequest {
 	if r.mode != pipeline.Incremental || !r.mark.checkpoint.Cursor.Set {
 		return req
 	}
-	back := r.req.Stream.Extract.Incremental.Lookback.Microseconds()
-	req.Since = r.mark.checkpoint.Cursor
-	req.Since.Back(max(back, 2*r.mark.lateness), cursorIsTime(r.req.Stream))
+	req.Since = r.lookedBack()
 	return req
+}
+
+// lookedBack is the cursor less the lookback.
+func (r *reader) lookedBack() pipeline.Cursor {
+	c := r.mark.checkpoint.Cursor
+	if i := r.req.Stream.Extract.Incremental; i != nil && c.Set {
+		c.Back(max(i.Lookback.Microseconds(), 2*r.mark.lateness), cursorIsTime(r.req.Stream))
+	}
+	return c
 }
 
 // storeError carries an error of our own storage through a source's Read.
@@ -162,6 +174,9 @@ func (r *reader) drop() {
 
 // cursorIsTime reports whether a stream's cursor counts microseconds.
 func cursorIsTime(s config.Stream) bool {
+	if s.Extract.Incremental == nil {
+		return false
+	}
 	for _, f := range s.Extract.Fields {
 		if f.Name == s.Extract.Incremental.CursorField {
 			return f.Type.Kind == schemas.Timestamp || f.Type.Kind == schemas.Date

@@ -38,6 +38,10 @@ type Result struct {
 	Resumed    int  // partitions that an earlier run had read for this sweep before it died
 	Partitions []PartitionResult
 	Counts     replica.Counts
+	Missing    int64 // records that this sweep did not show and nobody could prove gone, however long
+	Fields     *replica.FieldFigures
+	Lateness   time.Duration  // greatest of this pass: how far below the cursor something new was; 0 where the cursor is no time
+	Lag        *time.Duration // from the newest cursor to the end of the pass; nil where the cursor is no time
 	Took       time.Duration
 	Err        error
 }
@@ -62,6 +66,21 @@ func (r *Result) judge() {
 		r.State = Failed
 	default:
 		r.State = Partial
+	}
+}
+
+// take adds what one partition's reader counted.
+func (r *Result) take(from *reader, now time.Time) {
+	r.Counts.Add(from.counts)
+	r.Fields.Add(from.fields)
+	cursor := from.mark.checkpoint.Cursor
+	if !cursorIsTime(from.req.Stream) || !cursor.Set {
+		return
+	}
+	r.Lateness = max(r.Lateness, time.Duration(from.late)*time.Microsecond)
+	lag := max(0, now.Sub(time.UnixMicro(cursor.Order)))
+	if r.Lag == nil || lag < *r.Lag {
+		r.Lag = &lag
 	}
 }
 

@@ -69,7 +69,7 @@ func Run(ctx context.Context, deps Deps, req Request) (Result, error) {
 	if req.Stream.Extract.Incremental == nil {
 		p.mode = pipeline.Sweep // without a cursor there is no other way to see a change
 	}
-	p.result = Result{Stream: stream.ID, Mode: p.mode}
+	p.result = Result{Stream: stream.ID, Mode: p.mode, Fields: replica.NewFieldFigures()}
 	if err := p.open(ctx); err != nil {
 		return p.result, err
 	}
@@ -135,7 +135,7 @@ func (p *pass) read(ctx context.Context) error {
 // readAll reads the partitions side by side. One that fails does not stop the others.
 func (p *pass) readAll(ctx context.Context, partitions []pipeline.Partition) error {
 	p.result.Partitions = make([]PartitionResult, len(partitions))
-	counts := make([]replica.Counts, len(partitions))
+	readers := make([]*reader, len(partitions))
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, p.req.Concurrency))
 	for i, part := range partitions {
@@ -145,15 +145,17 @@ func (p *pass) readAll(ctx context.Context, partitions []pipeline.Partition) err
 			continue
 		}
 		group.Go(func() error {
-			reader := p.newReader(part, len(partitions) == 1)
-			result, err := reader.run(inner)
-			p.result.Partitions[i], counts[i] = result, reader.counts
+			readers[i] = p.newReader(part, len(partitions) == 1)
+			result, err := readers[i].run(inner)
+			p.result.Partitions[i] = result
 			return err
 		})
 	}
 	err := group.Wait()
-	for _, c := range counts {
-		p.result.Counts.Add(c)
+	for _, r := range readers {
+		if r != nil {
+			p.result.take(r, p.Now())
+		}
 	}
 	return err
 }

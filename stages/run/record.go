@@ -4,44 +4,55 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/trueup-data/trueup/pipeline/delta"
 	"github.com/trueup-data/trueup/pipeline/lake"
-	"github.com/trueup-data/trueup/pipeline/observe"
 	"github.com/trueup-data/trueup/pipeline/tables"
-	"github.com/trueup-data/trueup/stages/extract"
 	"github.com/trueup-data/trueup/stages/load"
 )
 
-// record commits where the run stands, and at its end its figures.
-func (r *runner) record(ctx context.Context, state string, code int64) error {
-	now := r.Now()
-	runs := delta.NewRows(tables.Runs())
-	runs.Text(string(r.o.ID)).Text(string(r.o.Mode)).Text(state).Number(int64(r.result.Epoch)).Time(r.result.RunAt)
-	runs.Time(r.began)
-	if state == "running" {
-		runs.Null()
-	} else {
-		runs.Time(now)
-	}
-	runs.Text(r.Project.Hash)
-	files := map[string][]lake.File{}
+// recordStart commits that the run is on.
+func (r *runner) recordStart(ctx context.Context) error {
 	summary, err := r.summary()
 	if err != nil {
 		return err
 	}
-	if state == "running" {
-		runs.Null().Text(summary)
-	} else {
-		runs.Number(code).Text(summary)
-		if err := r.store(ctx, files, tables.Metrics(), r.figures(now)); err != nil {
-			return err
-		}
+	row := r.runRow("running")
+	row.Null().Text(r.Project.Hash).Null().Text(summary)
+	return r.record(ctx, map[string][]lake.File{}, row)
+}
+
+// recordEnd commits how the run ended, with its figures and the findings that
+// follow from them.
+func (r *runner) recordEnd(ctx context.Context, state string, code int64, figures arrow.RecordBatch) error {
+	summary, err := r.summary()
+	if err != nil {
+		return err
 	}
-	if err := r.store(ctx, files, tables.Runs(), runs.Batch()); err != nil {
+	row := r.runRow(state)
+	row.Time(r.Now()).Text(r.Project.Hash).Number(code).Text(summary)
+	files := map[string][]lake.File{}
+	if len(r.result.Watched.Files) > 0 {
+		files[tables.Findings().Name] = r.result.Watched.Files
+	}
+	if err := r.store(ctx, files, tables.Metrics(), figures); err != nil {
+		return err
+	}
+	return r.record(ctx, files, row)
+}
+
+// runRow begins a row of runs, up to when the run began.
+func (r *runner) runRow(state string) *delta.Rows {
+	return delta.NewRows(tables.Runs()).Text(string(r.o.ID)).Text(string(r.o.Mode)).Text(state).
+		Number(int64(r.result.Epoch)).Time(r.result.RunAt).Time(r.began)
+}
+
+func (r *runner) record(ctx context.Context, files map[string][]lake.File, row *delta.Rows) error {
+	runs := row.Batch()
+	defer runs.Release()
+	if err := r.store(ctx, files, tables.Runs(), runs); err != nil {
 		return err
 	}
 	head, err := r.tenure.Committer("run").Commit(ctx, lake.Step{Stage: "run", Add: files})
@@ -53,7 +64,6 @@ func (r *runner) record(ctx context.Context, state string, code int64) error {
 }
 
 func (r *runner) store(ctx context.Context, files map[string][]lake.File, t tables.Table, rows arrow.RecordBatch) error {
-	defer rows.Release()
 	if rows.NumRows() == 0 {
 		return nil
 	}
@@ -139,58 +149,4 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// figures are the run's metrics; what did not happen is stored as 0.
-func (r *runner) figures(at time.Time) arrow.RecordBatch {
-	b := delta.NewRows(tables.Metrics())
-	add := func(f observe.Figure) {
-		b.Text(string(r.o.ID)).Text(f.Name).Text(f.Entity).Text(f.System).Optional(f.Field).Real(f.Value).Time(at)
-	}
-	put := func(name, entity, system string, v int64) {
-		add(observe.Figure{Name: name, Entity: entity, System: system, Value: float64(v)})
-	}
-	for _, x := range r.result.Extracted {
-		extractFigures(x, func(name string, v int64) { put(name, x.Stream.Entity, x.Stream.System, v) })
-	}
-	for _, l := range r.result.Loaded {
-		loadFigures(l, func(name string, v int64) { put(name, l.Stream.Entity, l.Stream.System, v) })
-	}
-	if r.Figures != nil {
-		for _, f := range r.Figures.Snapshot() {
-			add(f)
-		}
-	}
-	return b.Batch()
-}
-
-func extractFigures(x extract.Result, put func(string, int64)) {
-	c := x.Counts
-	put("extract.read", c.Read)
-	put("extract.inserted", c.Inserted)
-	put("extract.updated", c.Updated)
-	put("extract.touched", c.Touched)
-	put("extract.unchanged", c.Unchanged)
-	put("extract.deleted", c.Deleted)
-	put("extract.moved", c.Moved)
-	put("extract.missing", c.Missing)
-	put("extract.dead_letters", c.Dead)
-	put("extract.late", c.Late)
-	put("extract.milliseconds", x.Took.Milliseconds())
-}
-
-func loadFigures(l load.Result, put func(string, int64)) {
-	c := l.Counts
-	put("load.sent", c.Sent)
-	put("load.applied", c.Applied)
-	put("load.already_true", c.AlreadyTrue)
-	put("load.applied_partly", c.Partly)
-	put("load.not_kept", c.NotKept)
-	put("load.stale", c.Stale)
-	put("load.rejected", c.Rejected)
-	put("load.held", c.Held)
-	put("load.in_doubt", c.InDoubt)
-	put("load.lost_answers", c.Lost)
-	put("load.retried", c.Retried)
-	put("load.waiting", c.Waiting)
 }

@@ -1,5 +1,5 @@
 // Package run is the order of a run: settle what the last one left in doubt,
-// extract, reconcile, load, and say what was done. It resumes by beginning
+// extract, reconcile, load, watch, and say what was done. It resumes by beginning
 // again from the state that the lake holds. It must never hold state of its own
 // between stages: what passes between them is tables.
 package run
@@ -22,6 +22,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/stages/extract"
 	"github.com/trueup-data/trueup/stages/load"
+	"github.com/trueup-data/trueup/stages/monitor"
 	"github.com/trueup-data/trueup/stages/reconcile"
 )
 
@@ -34,10 +35,11 @@ const (
 	Extract   Stage = "extract"
 	Reconcile Stage = "reconcile"
 	Load      Stage = "load"
+	Monitor   Stage = "monitor"
 )
 
 // All is a whole run.
-func All() []Stage { return []Stage{Settle, Extract, Reconcile, Load} }
+func All() []Stage { return []Stage{Settle, Extract, Reconcile, Load, Monitor} }
 
 // Job is a project with everything that its runs need, composed by the caller.
 type Job struct {
@@ -95,17 +97,18 @@ type Result struct {
 	Extracted  []extract.Result
 	Reconciled []reconcile.Result
 	Loaded     []load.Result
+	Watched    monitor.Result
 	Commit     uint64 // seq of the last commit
 	Took       time.Duration
 }
 
 // Attention reports whether a person should look: something is partial, held,
-// in doubt, or waits for an approval.
+// in doubt, or waits for an approval, or a grave finding is open.
 func (r Result) Attention() bool {
 	partial := slices.ContainsFunc(r.Extracted, func(x extract.Result) bool { return x.State != extract.Complete })
 	left := slices.ContainsFunc(append(slices.Clone(r.Settled), r.Loaded...), func(x load.Result) bool { return x.Counts.Attention() || x.Err != nil })
 	merged := slices.ContainsFunc(r.Reconciled, reconcile.Result.Attention)
-	return partial || left || merged
+	return partial || left || merged || r.Watched.High > 0
 }
 
 // Run does one run as a tenure of its own. The outside's failures are in the
@@ -178,12 +181,33 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
-	if err := r.record(ctx, "running", 0); err != nil {
+	if err := r.recordStart(ctx); err != nil {
 		return err
 	}
 	err := r.stages(ctx)
 	if err == nil {
 		r.tidy(ctx)
+	}
+	if lake.Fenced(err) {
+		return err // a newer run took over: nothing of this one lands any more
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return r.end(ctx, closing, err)
+}
+
+// end watches a run, also one that failed, as far as it came, and records how it
+// ended, its figures and what they showed in one commit.
+func (r *runner) end(ctx, closing context.Context, err error) error {
+	figures := r.figures(r.Now())
+	defer figures.Release()
+	if slices.Contains(r.o.Stages, Monitor) {
+		var failed error
+		r.result.Watched, failed = monitor.Watch(closing, monitor.Deps{Lake: r.Lake, Engine: r.Engine, Writer: r.writer},
+			monitor.Request{Run: r.o.ID, RunAt: r.result.RunAt, Figures: figures, Project: r.Project})
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", Monitor, failed))
+		}
 	}
 	state, code := "done", int64(0)
 	switch {
@@ -194,12 +218,7 @@ func (r *runner) run(ctx context.Context) error {
 	case r.result.Attention():
 		state, code = "attention", 3
 	}
-	if lake.Fenced(err) {
-		return err // a newer run took over: nothing of this one lands any more
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	return errors.Join(err, r.record(closing, state, code))
+	return errors.Join(err, r.recordEnd(closing, state, code, figures))
 }
 
 // begin opens the tenure. The clock of a project never goes backwards.

@@ -53,6 +53,10 @@ type Finding struct {
 	Expected  string    `json:"expected,omitempty"`
 	Evidence  string    `json:"evidence,omitempty"` // a query
 	Help      string    `json:"help,omitempty"`
+	State     string    `json:"state"`
+	Incident  string    `json:"incident"` // the finding that names the cause
+	FirstRun  string    `json:"first_run,omitempty"`
+	Run       string    `json:"run,omitempty"` // that saw it last, or resolved it
 	FirstSeen time.Time `json:"first_seen"`
 	LastSeen  time.Time `json:"last_seen"`
 }
@@ -150,23 +154,10 @@ func (f Finding) Effect() string { return f.Finding + " " + f.Observed }
 
 // Findings lists what is open.
 func Findings(ctx context.Context, session *duck.Session) ([]Finding, error) {
-	if err := session.Current(ctx, tables.Findings(), "findings"); err != nil {
-		return nil, err
-	}
-	rows, err := ask(ctx, session, "review/open_findings.sql")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+	incidents, err := Incidents(ctx, session, FindingFilter{})
 	out := []Finding{}
-	for rows.Next() {
-		var f Finding
-		var field, key, observed, expected, evidence, help sql.NullString
-		if err := rows.Scan(&f.Finding, &f.Kind, &f.Severity, &f.Entity, &f.System, &field, &key, &observed, &expected, &evidence, &help, &f.FirstSeen, &f.LastSeen); err != nil {
-			return nil, fmt.Errorf("findings: %w", err)
-		}
-		f.Field, f.Key, f.Observed, f.Expected, f.Evidence, f.Help = field.String, key.String, observed.String, expected.String, evidence.String, help.String
-		out = append(out, f)
+	for _, i := range incidents {
+		out = append(append(out, i.Finding), i.Members...)
 	}
-	return out, rows.Err()
+	return out, err
 }
