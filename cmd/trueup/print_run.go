@@ -185,7 +185,7 @@ func needsOf(r run.Result) []need {
 		out = append(out, loadNeeds(x)...)
 	}
 	if n := r.Watched.High; n > 0 {
-		out = append(out, need{plural(n, "finding", "findings") + " of severity high about how runs went", "trueup findings"})
+		out = append(out, need{plural(n, "finding", "findings") + " of severity high about how runs went", "trueup findings", fault.CodeFindingHigh, nil})
 	}
 	if len(out) == 0 && r.Attention() {
 		out = append(out, need{What: "something is not finished", Help: "trueup status"})
