@@ -240,6 +240,7 @@ func (p *process) end() {
 		}
 	}
 	if p.hazard.died() {
+		p.hazard.leave(func() { p.faults.Release(context.WithoutCancel(p.t.Context())) })
 		p.cache++
 	}
 }
