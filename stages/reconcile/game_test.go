@@ -198,8 +198,8 @@ func (g *game) leaveOut(p *player, r *held, o *observation) string {
 }
 
 func (g *game) letter(p *player, r *held, o observation) {
-	key := ""
-	if g.chance(50) {
+	key := "" // it is known by the ID where the record was shown under it before
+	if known := g.chance(50); known && r.last != nil {
 		key = r.key
 	}
 	r.shown = "letter"
