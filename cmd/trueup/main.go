@@ -92,7 +92,7 @@ func (c *cli) root() *cobra.Command {
 	p.BoolVar(&c.flags.noColor, "no-color", false, "no colours; so does the environment variable NO_COLOR")
 	root.AddCommand(c.initCommand(), c.validateCommand(), c.doctorCommand(), c.runCommand(), c.serveCommand(), c.extractCommand(),
 		c.reconcileCommand(), c.loadCommand(), c.planCommand(), c.statusCommand(), c.runsCommand(), c.findingsCommand(), c.changesCommand(),
-		c.approveCommand(), c.rejectCommand(), c.explainCommand(), c.queryCommand(), c.exportCommand(), c.compactCommand(),
+		c.approveCommand(), c.rejectCommand(), c.decideHoldCommand(), c.explainCommand(), c.queryCommand(), c.exportCommand(), c.compactCommand(),
 		c.collectCommand(), c.demoCommand(), c.versionCommand(), c.queryWorkerCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err: err, help: cmd.CommandPath() + " --help"}

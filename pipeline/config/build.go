@@ -74,6 +74,13 @@ func (b *builder) entity(p *Project, e Entry[entityPart]) Entity {
 		out.Streams = append(out.Streams, b.streamOf(out, sys, s))
 	}
 	out.Resolve = resolve(e.Value.Resolve, out.Streams)
+	for _, g := range e.Value.Groups {
+		out.Groups = append(out.Groups, g.Fields.Texts())
+	}
+	for _, c := range e.Value.Checks {
+		b.identifier(c.At, "check", c.Key)
+		out.Checks = append(out.Checks, Check{Name: c.Key, Expr: c.Value})
+	}
 	return out
 }
 
@@ -84,12 +91,12 @@ func resolve(r resolvePart, streams []Stream) Resolve {
 	}}
 	switch {
 	case r.Default != nil:
-		out.Default = Rule{Authority: r.Default.Authority.Texts(), At: r.Default.At}
+		out.Default = r.Default.rule()
 	case len(streams) == 1: // the only system that holds it
 		out.Default = Rule{Authority: []string{streams[0].System}, At: streams[0].At}
 	}
 	for _, f := range r.Fields {
-		out.Fields[f.Key] = Rule{Authority: f.Value.Authority.Texts(), At: f.Value.At}
+		out.Fields[f.Key] = f.Value.rule()
 	}
 	return out
 }

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// rules checks that every field has an authority that can speak for it.
+// rules checks that every field has a rule that can decide it.
 func (b *builder) rules(ent Entity, raw entityPart) {
 	r := raw.Resolve
 	if r.Default != nil {
-		b.systemsOf(ent, r.Default.Authority)
+		b.systemsOf(ent, r.Default.names())
+		b.skew(*r.Default)
 	}
 	b.systemsOf(ent, r.Deletes.Authority)
 	names := raw.Fields.Keys()
@@ -19,11 +20,58 @@ func (b *builder) rules(ent Entity, raw entityPart) {
 			b.unknown(rule.At, "field", rule.Key, names)
 			continue
 		}
-		b.systemsOf(ent, rule.Value.Authority)
+		b.systemsOf(ent, rule.Value.names())
+		b.skew(rule.Value)
 		b.speaks(ent, rule)
 	}
 	if len(ent.Streams) > 0 {
 		b.defaults(ent, raw)
+		b.deletes(ent, raw)
+	}
+	b.groups(ent, raw)
+}
+
+// deletes checks that somebody's deletes count, where the default rule does not say whose.
+func (b *builder) deletes(ent Entity, raw entityPart) {
+	d := raw.Resolve.Default
+	if d != nil && len(d.Authority) == 0 && len(raw.Resolve.Deletes.Authority) == 0 {
+		b.problems.add(d.At, fmt.Sprintf("%q is missing", "entities."+ent.Name+".resolve.deletes.authority"),
+			"the default rule names no authority, so nothing says whose deletes count", "add deletes: {authority: [SYSTEM]}")
+	}
+}
+
+// groups checks that each group is of fields that can be judged as one.
+func (b *builder) groups(ent Entity, raw entityPart) {
+	grouped := map[string]bool{}
+	for _, g := range raw.Groups {
+		if len(g.Fields) < 2 {
+			b.problems.add(g.At, "a group of one field has no effect", "a group is judged as one, and taken from one side", "name two or more fields")
+		}
+		for _, f := range g.Fields {
+			_, known := ent.Field(f.Text)
+			switch {
+			case !known:
+				b.unknown(f.At, "field", f.Text, raw.Fields.Keys())
+			case grouped[f.Text]:
+				b.problems.add(f.At, fmt.Sprintf("field %s is in two groups", f.Text), "", "keep one of them")
+			case slices.Contains(ent.Key, f.Text):
+				b.problems.add(f.At, fmt.Sprintf("field %s is part of the key", f.Text), "the key of a record is the same on all sides", "remove it from the group")
+			case !sameRule(ent.Rule(f.Text), ent.Rule(g.Fields[0].Text)):
+				b.problems.add(f.At, fmt.Sprintf("fields %s and %s have two rules", g.Fields[0].Text, f.Text), "a group is judged as one", "give them the same rule")
+			}
+			grouped[f.Text] = true
+		}
+	}
+}
+
+func sameRule(a, b Rule) bool {
+	return a.Kind() == b.Kind() && slices.Equal(a.Order(), b.Order()) && a.Skew() == b.Skew()
+}
+
+// skew checks a rule's own settings.
+func (b *builder) skew(r rulePart) {
+	if r.Latest != nil && r.Latest.Skew != nil && *r.Latest.Skew < 0 {
+		b.problems.add(r.At, "skew is negative", "it is how far two clocks may be apart", "write skew: 2m")
 	}
 }
 
@@ -39,9 +87,9 @@ func (b *builder) systemsOf(ent Entity, names Names) {
 	}
 }
 
-// speaks checks that the authorities of a field's own rule map the field.
+// speaks checks that the systems of a field's own rule map the field.
 func (b *builder) speaks(ent Entity, rule Entry[rulePart]) {
-	for _, n := range rule.Value.Authority {
+	for _, n := range rule.Value.names() {
 		st, ok := ent.Stream(n.Text)
 		if ok && !st.Maps(rule.Key) {
 			b.problems.add(n.At, fmt.Sprintf("system %s does not map %s.%s", n.Text, ent.Name, rule.Key), "it can never have news of it", b.helpMap(ent, rule.Key))
@@ -52,7 +100,7 @@ func (b *builder) speaks(ent Entity, rule Entry[rulePart]) {
 // defaults checks that the default rule has an authority for every field that
 // has no rule of its own.
 func (b *builder) defaults(ent Entity, raw entityPart) {
-	if raw.Resolve.Default == nil && len(ent.Resolve.Default.Authority) == 0 {
+	if raw.Resolve.Default == nil && len(ent.Streams) > 1 {
 		b.problems.add(ent.At, fmt.Sprintf("%q is missing", "entities."+ent.Name+".resolve.default"),
 			"several systems hold the entity, and nothing says who is right", "add resolve: {default: {authority: SYSTEM}}")
 		return

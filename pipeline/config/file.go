@@ -69,8 +69,20 @@ type entityPart struct {
 	Streams Map[streamPart] `yaml:"streams,required" help:"how each system holds this entity, by system"`
 	Resolve resolvePart     `yaml:"resolve" help:"who is right"`
 	Guards  *guardsPart     `yaml:"guards" help:"stop kinds of changes that are too many"`
-	Groups  Node            `yaml:"groups" unbuilt:"fields are judged one by one"`
-	Checks  Node            `yaml:"checks" unbuilt:"golden is not checked after a merge"`
+	Groups  []groupPart     `yaml:"groups" help:"lists of fields that are judged as one, and taken from one side"`
+	Checks  Map[Expr]       `yaml:"checks" help:"SQL over the entity's fields, by name; a merge that breaks one that held before waits for a person"`
+}
+
+// groupPart is a list of fields.
+type groupPart struct {
+	Fields Names
+	At     Position
+}
+
+// FromNode takes the list.
+func (g *groupPart) FromNode(n Node) error {
+	g.At = n.At()
+	return n.Decode(&g.Fields)
 }
 
 // fieldPart is a type, or a mapping with one.
@@ -234,27 +246,33 @@ type resolvePart struct {
 	Deletes deletesRule   `yaml:"deletes" help:"whose deletes count"`
 }
 
-// rulePart is the rule authority; the others are refused by name.
+// rulePart is one rule; those that are not built are refused by name.
 type rulePart struct {
 	Authority Names
+	Latest    *latestPart
+	Priority  Names
+	Hold      bool
 	At        Position
 }
 
 type longRule struct {
-	Authority Names `yaml:"authority" help:"the system whose news counts, or several, the best first"`
-	Latest    Node  `yaml:"latest" unbuilt:"only the rule authority is"`
-	Priority  Node  `yaml:"priority" unbuilt:"only the rule authority is"`
-	Hold      Node  `yaml:"hold" unbuilt:"only the rule authority is"`
-	Max       Node  `yaml:"max" unbuilt:"only the rule authority is"`
-	Min       Node  `yaml:"min" unbuilt:"only the rule authority is"`
-	Union     Node  `yaml:"union" unbuilt:"only the rule authority is"`
-	Concat    Node  `yaml:"concat" unbuilt:"only the rule authority is"`
-	SQL       Node  `yaml:"sql" unbuilt:"only the rule authority is"`
-	When      Node  `yaml:"when" unbuilt:"only the rule authority is"`
+	Authority Names       `yaml:"authority" help:"a value rule: the system whose news counts, or several, the best first"`
+	Latest    *latestPart `yaml:"latest" help:"a conflict rule: the newest edit counts"`
+	Priority  Names       `yaml:"priority" help:"a conflict rule: the first of these systems counts"`
+	Hold      *toggle     `yaml:"hold" help:"a conflict rule: a person decides"`
+	Max       Node        `yaml:"max" unbuilt:"only authority, latest, priority and hold are"`
+	Min       Node        `yaml:"min" unbuilt:"only authority, latest, priority and hold are"`
+	Union     Node        `yaml:"union" unbuilt:"only authority, latest, priority and hold are"`
+	Concat    Node        `yaml:"concat" unbuilt:"only authority, latest, priority and hold are"`
+	SQL       Node        `yaml:"sql" unbuilt:"only authority, latest, priority and hold are"`
+	When      Node        `yaml:"when" unbuilt:"only authority, latest, priority and hold are"`
 }
 
-// rules that are a word of their own.
-var wordRules = []string{"latest", "priority", "hold", "max", "min", "union", "concat", "sql", "when"}
+// latestPart says how the newest edit is found.
+type latestPart struct {
+	Skew *time.Duration `yaml:"skew" help:"how far two clocks may be apart; default 2m"`
+	Then Names          `yaml:"then" help:"the systems, best first, where nobody can tell which edit is newer; default by name"`
+}
 
 type deletesRule struct {
 	Authority     Names  `yaml:"authority" help:"the systems whose delete makes a golden record go; default: the default rule's"`

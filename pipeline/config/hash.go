@@ -101,10 +101,16 @@ func (p *Project) MergeFingerprint(entity string) string {
 	}
 	rules := map[string]any{}
 	for _, f := range ent.Fields {
-		rules[f.Name] = ent.Rule(f.Name).Authority
+		r := ent.Rule(f.Name)
+		rules[f.Name] = []any{r.Kind(), r.Order(), r.Skew()}
+	}
+	checks := map[string]string{}
+	for _, c := range ent.Checks {
+		checks[c.Name] = c.Expr.SQL
 	}
 	d := ent.Resolve.Deletes
 	return digest(map[string]any{
+		"groups": ent.Groups, "checks": checks,
 		"key": ent.Key, "fields": entityFieldForms(ent.Fields), "streams": streams, "rules": rules,
 		"deletes": []any{d.Authority, d.AgainstUpdate, d.Recreate},
 	})

@@ -78,6 +78,8 @@ type Entity struct {
 	Fields  []EntityField
 	Streams []Stream
 	Resolve Resolve
+	Groups  [][]string // fields that are judged as one, each taken from one side
+	Checks  []Check
 	Guards  Guards
 	At      Position
 }
@@ -144,6 +146,12 @@ type Write struct {
 	At           Position
 }
 
+// Check is a condition over golden; a merge that breaks one that held before waits for a person.
+type Check struct {
+	Name string
+	Expr Expr
+}
+
 // Resolve says who is right.
 type Resolve struct {
 	Default Rule
@@ -151,10 +159,62 @@ type Resolve struct {
 	Deletes DeleteRule
 }
 
-// Rule is a rule for a field. Only authority so far.
+// Rule is a rule for a field: exactly one of authority, latest, priority, hold.
 type Rule struct {
-	Authority []string // systems, best first
+	Authority []string // a value rule: systems whose news counts, best first
+	Latest    *Latest  // a conflict rule: the newest edit
+	Priority  []string // a conflict rule: systems, best first
+	Hold      bool     // a conflict rule: a person decides
 	At        Position
+}
+
+// Latest is the rule that the newest edit counts.
+type Latest struct {
+	Skew time.Duration // how far two clocks may be apart; default 2m
+	Then []string      // who counts where nobody can tell which edit is newer, best first
+}
+
+// Kinds of rules.
+const (
+	RuleAuthority = "authority"
+	RuleLatest    = "latest"
+	RulePriority  = "priority"
+	RuleHold      = "hold"
+)
+
+// DefaultSkew is how far the clocks of two systems may be apart unless a rule says so.
+const DefaultSkew = 2 * time.Minute
+
+// Kind is the rule's name.
+func (r Rule) Kind() string {
+	switch {
+	case r.Latest != nil:
+		return RuleLatest
+	case len(r.Priority) > 0:
+		return RulePriority
+	case r.Hold:
+		return RuleHold
+	}
+	return RuleAuthority
+}
+
+// Order lists the systems that the rule names, best first.
+func (r Rule) Order() []string {
+	switch r.Kind() {
+	case RuleLatest:
+		return r.Latest.Then
+	case RulePriority:
+		return r.Priority
+	}
+	return r.Authority
+}
+
+// Skew is how far the clocks of two systems may be apart.
+func (r Rule) Skew() time.Duration {
+	if r.Latest != nil {
+		return r.Latest.Skew
+	}
+	return DefaultSkew
 }
 
 // DeleteRule says whose deletes count.

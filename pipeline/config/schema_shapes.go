@@ -37,8 +37,13 @@ func (*checkpointPart) shape(m schemaMaker) map[string]any {
 
 func (*rulePart) shape(m schemaMaker) map[string]any {
 	out := m.object(reflect.TypeFor[longRule](), nil)
-	out["required"] = []string{"authority"}
-	return out
+	out["minProperties"], out["maxProperties"] = 1, 1
+	return map[string]any{"anyOf": []any{map[string]any{"enum": []string{RuleLatest, RuleHold}}, out}}
+}
+
+func (*groupPart) shape(schemaMaker) map[string]any { return oneOrMany() }
+func (*latestPart) shape(m schemaMaker) map[string]any {
+	return m.object(reflect.TypeFor[latestPart](), nil)
 }
 
 func (*fieldPart) shape(m schemaMaker) map[string]any {

@@ -1,4 +1,4 @@
--- Every field of a live record, decided by its rule.
+-- News of a live record, and what each side would have golden be.
 
 -- News: the system shows it, and it is neither what was judged last nor what
 -- golden would look like there. A system that joins has no news where golden
@@ -15,56 +15,54 @@ WHERE n.state IN ('value', 'null')
   AND (n.state <> coalesce(v.state, 'absent') OR n.value IS DISTINCT FROM v.value)
   AND NOT (NOT p.joined AND p.base_id IS NULL AND p.fate NOT IN ('born', 'reborn') AND g.state <> 'unset');
 
+-- A group is judged as one; while a field of it does not map, the group says nothing.
+CREATE OR REPLACE TEMP TABLE blind AS
+SELECT s._key, s.system, f.unit FROM seen s JOIN p_field f USING (field)
+WHERE s.state = 'unknown' AND f.unit <> f.field GROUP BY ALL;
+
+CREATE OR REPLACE TEMP TABLE side_news AS
+SELECT n._key, f.unit, n.system, bool_or(n.unseen) AS unseen
+FROM news n JOIN p_field f USING (field)
+ANTI JOIN blind b ON b._key = n._key AND b.system = n.system AND b.unit = f.unit
+GROUP BY n._key, f.unit, n.system;
+
 -- The ruling system: the first of the list that holds the key, maps the field,
 -- and shows a value or has itself cleared it. One that is unknown now still
 -- rules by what it last showed.
 CREATE OR REPLACE TEMP TABLE ruler AS
-SELECT p._key, a.field, a.system
+SELECT p._key, a.unit, a.system
 FROM party p
-JOIN p_authority a USING (system)
-JOIN p_maps m ON m.system = a.system AND m.field = a.field
-LEFT JOIN seen n ON n._key = p._key AND n.system = p.system AND n.field = a.field
-LEFT JOIN base2 b ON b._key = p._key AND b.system = p.system AND b.field = a.field
+JOIN p_rank a USING (system)
+JOIN p_rule u ON u.unit = a.unit AND u.kind = 'authority'
+JOIN p_field f ON f.unit = a.unit
+JOIN p_maps m ON m.system = a.system AND m.field = f.field
+LEFT JOIN seen n ON n._key = p._key AND n.system = p.system AND n.field = f.field
+LEFT JOIN base2 b ON b._key = p._key AND b.system = p.system AND b.field = f.field
 WHERE p.fate IN ('born', 'live', 'reborn', 'revived')
   AND CASE WHEN n.state NOT IN ('absent', 'unknown') THEN n.state
            WHEN p.unknown <> '' OR p.id IS NOT NULL AND NOT p.old THEN b.state END IN ('value', 'null')
-QUALIFY row_number() OVER (PARTITION BY p._key, a.field ORDER BY a.rank) = 1;
+QUALIFY row_number() OVER (PARTITION BY p._key, a.unit ORDER BY a.rank) = 1;
 
--- Where nobody of the list takes part, the newest contender is taken; golden
--- is one if somebody with news had not seen it.
-CREATE OR REPLACE TEMP TABLE contest AS
-WITH contender AS (
-    SELECT n._key, n.field, n.system, n.version, 1 AS side FROM news n
-    ANTI JOIN ruler r ON r._key = n._key AND r.field = n.field
-    UNION ALL
-    SELECT g._key, g.field, coalesce(g.source, ''), p.base_version, 0
-    FROM golden_old g
-    JOIN (SELECT _key, field FROM news GROUP BY ALL HAVING bool_or(unseen)) u ON u._key = g._key AND u.field = g.field
-    ANTI JOIN ruler r ON r._key = g._key AND r.field = g.field
-    LEFT JOIN party p ON p._key = g._key AND p.system = g.source
-    WHERE g.state <> 'unset')
-SELECT c._key, c.field, c.system, c.side = 1 AS is_side, bool_or(c.side = 0) OVER w AS golden_contends
-FROM contender c
-LEFT JOIN p_authority a ON a.system = c.system AND a.field = c.field
-WINDOW w AS (PARTITION BY c._key, c.field)
-QUALIFY row_number() OVER (PARTITION BY c._key, c.field
-    ORDER BY c.version DESC NULLS LAST, c.side, coalesce(a.rank, 1000000), c.system) = 1;
+-- What each side with news would have golden be. Of a group, a field that it
+-- does not carry is golden's, else its base.
+CREATE OR REPLACE TEMP TABLE claim AS
+SELECT s._key, s.unit, s.system, f.field, dense_rank() OVER (ORDER BY s._key, s.unit, s.system) AS _variant, -- of golden
+       coalesce(n.state IN ('value', 'null'), false) AS carried,
+       CASE WHEN carried THEN n.state WHEN g.state <> 'unset' THEN g.state ELSE coalesce(b.state, 'unset') END AS state,
+       CASE WHEN carried THEN n.value WHEN g.state <> 'unset' THEN g.value ELSE b.value END AS value,
+       b.version AS base_version, w.field IS NOT NULL AS is_news
+FROM side_news s
+JOIN p_field f USING (unit)
+JOIN golden_old g ON g._key = s._key AND g.field = f.field
+LEFT JOIN seen n ON n._key = s._key AND n.system = s.system AND n.field = f.field
+LEFT JOIN news w ON w._key = s._key AND w.system = s.system AND w.field = f.field
+LEFT JOIN base2 b ON b._key = s._key AND b.system = s.system AND b.field = f.field;
 
-CREATE OR REPLACE TEMP TABLE decided AS
-SELECT g._key, g.field, n.system AS winner,
-       CASE WHEN r.system IS NOT NULL THEN 'authority: ' || r.system ELSE 'latest: ' || c.system END AS reason,
-       coalesce(c.is_side AND c.golden_contends, false) AS golden_lost,
-       coalesce(n.state, g.state) AS state,
-       CASE WHEN n.state IS NULL THEN g.value ELSE n.value END AS value,
-       coalesce(n.system, g.source) AS source
-FROM golden_old g
-LEFT JOIN ruler r ON r._key = g._key AND r.field = g.field
-LEFT JOIN contest c ON c._key = g._key AND c.field = g.field
-LEFT JOIN news n ON n._key = g._key AND n.field = g.field
-     AND n.system = coalesce(r.system, CASE WHEN c.is_side THEN c.system END);
-
-CREATE OR REPLACE TEMP TABLE golden_new AS SELECT _key, field, state, value, source, NULL::BIGINT AS edit_since, NULL::BIGINT AS edit_until FROM decided;
-
--- Fields that wait for a person, and the sides whose base stays where it is.
-CREATE OR REPLACE TEMP TABLE field_hold (_key INTEGER, field VARCHAR, kind VARCHAR, golden VARCHAR, contenders VARCHAR, reason VARCHAR);
-CREATE OR REPLACE TEMP TABLE frozen (_key INTEGER, system VARCHAR, field VARCHAR);
+-- Golden as it would be with each of several claims.
+CREATE OR REPLACE TEMP TABLE claimed AS
+SELECT v._key, v._variant, g.field, coalesce(c.state, g.state) AS state,
+       CASE WHEN c.state IS NULL THEN g.value ELSE c.value END AS value
+FROM (SELECT _key, unit, _variant FROM (SELECT DISTINCT _key, unit, _variant FROM claim)
+      QUALIFY count(*) OVER (PARTITION BY _key, unit) > 1) v
+JOIN golden_old g USING (_key)
+LEFT JOIN claim c ON c._variant = v._variant AND c.field = g.field;

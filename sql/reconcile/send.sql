@@ -10,12 +10,17 @@ WHERE p.unknown = '' AND (s.due OR s.checked) AND p.fate NOT IN ('held', 'nothin
 CREATE OR REPLACE TEMP TABLE refused AS
 SELECT d.* FROM difference1 d JOIN addressee a USING (_key, system) WHERE d.kind <> 'overridden';
 
+-- Columns that nobody may write now: they serve a field that waits for a person.
+CREATE OR REPLACE TEMP TABLE waiting_column AS
+SELECT DISTINCT h._key, h.system, s.col FROM silent h JOIN p_serves s ON s.system = h.system AND s.field = h.field;
+
 CREATE OR REPLACE TEMP TABLE differing AS
 SELECT n._key, n.system, n.field, v.value AS want, n.mapped_value AS shown
 FROM addressee a
 JOIN scope_new c ON c._key = a._key AND c.system = a.system AND c.in_scope
 JOIN seen n ON n._key = a._key AND n.system = a.system
 JOIN view_new v ON v._key = n._key AND v.system = n.system AND v.field = n.field
+ANTI JOIN silent h ON h._key = n._key AND h.system = n.system AND h.field = n.field
 WHERE n.mapped_state IN ('value', 'null') AND v.state IN ('value', 'null') AND NOT n.lagging
   AND (n.mapped_state <> v.state OR n.mapped_value IS DISTINCT FROM v.value);
 
@@ -35,6 +40,7 @@ JOIN (
 ANTI JOIN (
     SELECT n._key, n.system, s.col FROM seen n JOIN p_reads s ON s.system = n.system AND s.field = n.field WHERE n.lagging) l
     ON l._key = a._key AND l.system = a.system AND l.col = w.col
+ANTI JOIN waiting_column h ON h._key = a._key AND h.system = a.system AND h.col = w.col
 LEFT JOIN refused r ON r._key = a._key AND r.system = a.system AND r.field = w.col
 WHERE a.can_update AND w.state IN ('value', 'null') AND o.state IN ('value', 'null')
   AND (w.state <> o.state OR w.value IS DISTINCT FROM o.value);
@@ -83,7 +89,8 @@ WITH body AS (
            '{' || string_agg(to_json(w.col) || ':' || coalesce(to_json(CASE w.state WHEN 'value' THEN w.value END)::VARCHAR, 'null'), ',' ORDER BY w.col) || '}',
            any_value(u.link_us)
     FROM uncreated u JOIN written_new w USING (_key, system)
-    WHERE NOT u.waits AND w.state IN ('value', 'null') GROUP BY u._key, u.system
+    LEFT JOIN waiting_column h ON h._key = w._key AND h.system = w.system AND h.col = w.col
+    WHERE NOT u.waits AND w.state IN ('value', 'null') GROUP BY u._key, u.system HAVING count(h.col) = 0
     UNION ALL
     SELECT a._key, a.system, 'delete',
            '{' || coalesce(string_agg(to_json(o.col) || ':' || coalesce(to_json(CASE o.state WHEN 'value' THEN o.value END)::VARCHAR, 'null'),
@@ -132,6 +139,8 @@ FROM differing d
 JOIN golden_new g ON g._key = d._key AND g.field = d.field
 ANTI JOIN (SELECT u._key, u.system, r.field FROM update_column u JOIN p_reads r ON r.system = u.system AND r.col = u.col) c
     ON c._key = d._key AND c.system = d.system AND c.field = d.field
+ANTI JOIN (SELECT h._key, h.system, r.field FROM waiting_column h JOIN p_reads r ON r.system = h.system AND r.col = h.col) h
+    ON h._key = d._key AND h.system = d.system AND h.field = d.field
 ANTI JOIN standing s ON s._key = d._key AND s.system = d.system AND s.field = d.field
 UNION ALL
 SELECT n._key, n.system, n.field, 'overridden', g.value, NULL, 'never shown by this system, so it is not sent'

@@ -9,7 +9,7 @@ JOIN column_now c ON c._key = n._key AND c.system = n.system AND c.id = p.id AND
 JOIN golden_old o ON o._key = n._key AND o.field = n.field
 WHERE n.state = 'value' AND c.state = 'value' AND NOT n.lagging AND o.value IS DISTINCT FROM n.value;
 
-UPDATE decided AS g SET value = u.value FROM unfolded u
+UPDATE merged AS g SET value = u.value FROM unfolded u
 WHERE u._key = g._key AND u.field = g.field AND regexp_extract(g.source, '^[^ ,]+') = u.system AND g.value = u.folded;
 
 UPDATE golden_new AS g SET value = u.value FROM unfolded u

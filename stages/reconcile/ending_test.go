@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +27,13 @@ func (s *scenario) end() []string {
 	}
 	for _, c := range s.w.query("SELECT * FROM out_conflicts ORDER BY _key, field, system") {
 		out = append(out, conflictLine(c))
+	}
+	for _, key := range keys {
+		for _, h := range situations[key].Holds {
+			if line := s.holdLine(key, h); line != "" {
+				out = append(out, line)
+			}
+		}
 	}
 	for _, key := range keys {
 		for _, d := range situations[key].Differences {
@@ -101,6 +110,31 @@ func conflictLine(c map[string]*string) string {
 	}
 	return fmt.Sprintf("conflict about %s of %s: %s says %s (before: %s), golden said %s, chosen: %s (%s)", str(c["field"]), *c["_key"],
 		*c["system"], shownAs(c["seen"]), shownAs(c["base"]), shownAs(c["golden"]), shownAs(c["chosen"]), str(c["reason"]))
+}
+
+// holdLine tells an open hold with its sides, and one that closed in the last run.
+func (s *scenario) holdLine(key string, h merge.Hold) string {
+	if h.State == "closed" {
+		if len(s.w.query("SELECT 1 AS one FROM out_holds WHERE state = 'closed' AND _key = ? AND field = ?", key, h.Field)) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("the hold on %s of %s is closed: %s", cmp.Or(h.Field, "the presence"), key, h.Reason)
+	}
+	if h.Field == "" {
+		return fmt.Sprintf("hold on the presence of %s: %s", key, h.Reason)
+	}
+	var golden, sides []string
+	for _, f := range strings.Split(h.Field, ",") {
+		golden = append(golden, shownAs(h.Golden[f].Value))
+	}
+	for _, system := range slices.Sorted(maps.Keys(h.Contenders)) {
+		var shown, before []string
+		for _, f := range strings.Split(h.Field, ",") {
+			shown, before = append(shown, shownAs(h.Contenders[system].Fields[f].Value)), append(before, shownAs(h.Contenders[system].Fields[f].Base))
+		}
+		sides = append(sides, fmt.Sprintf("%s says %s (before: %s)", system, strings.Join(shown, ", "), strings.Join(before, ", ")))
+	}
+	return fmt.Sprintf("hold on %s of %s (%s): golden %s; %s", h.Field, key, h.Reason, strings.Join(golden, ", "), strings.Join(sides, "; "))
 }
 
 func differenceLine(key string, d merge.Difference) string {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/schemas"
 	"github.com/trueup-data/trueup/stages/reconcile/compile"
 	"github.com/trueup-data/trueup/stages/reconcile/merge"
 )
@@ -78,11 +80,11 @@ func (g *game) edit(p *player) {
 			g.create(p, key, nil)
 		case len(live) > 0 && g.chance(20):
 			r := live[0]
-			column := p.st.columns[1+g.rng.IntN(len(p.st.columns)-1)].Name
+			column := p.column(1 + g.rng.IntN(p.own()-1))
 			if column != p.st.columns[1].Name {
 				r.fields[column] = g.value(column)
 			}
-			g.touch(r)
+			g.touch(p, r)
 		case len(live) > 0 && g.chance(6), len(live) > 1 && g.chance(30):
 			live[0].gone = true
 		case len(live) > 0 && !g.unproven && g.chance(1):
@@ -91,16 +93,17 @@ func (g *game) edit(p *player) {
 	}
 }
 
-func (g *game) touch(r *held) {
-	g.clock++
-	r.version = g.clock
+// touch gives the record a version: when it was edited, by its system's clock.
+func (g *game) touch(p *player, r *held) {
+	at := g.w.at.Add(p.ahead - time.Duration(g.rng.IntN(3600))*time.Second)
+	r.version = max(r.version+1, at.UnixMicro())
 }
 
 func (g *game) create(p *player, key string, values map[string]*string) string {
 	g.ids++
 	id := fmt.Sprintf("%s-%03d", p.name, g.ids)
 	r := &held{key: key, fields: map[string]*string{"id": &id}}
-	for i, c := range p.st.columns[1:] {
+	for i, c := range p.st.columns[1:p.own()] {
 		switch {
 		case i == 0:
 			r.fields[c.Name] = &key
@@ -109,7 +112,7 @@ func (g *game) create(p *player, key string, values map[string]*string) string {
 		}
 	}
 	maps.Copy(r.fields, values)
-	g.touch(r)
+	g.touch(p, r)
 	p.records[id] = r
 	return id
 }
@@ -124,10 +127,17 @@ func (g *game) move(p *player, r *held) {
 	}
 	code := p.st.columns[1].Name
 	r.fields[code] = &r.key
-	g.touch(r)
+	g.touch(p, r)
 	r.shown, r.last = "", nil
 	g.show(p.name, observation{key: old, id: *r.fields["id"], op: pipeline.Moved, version: p.version(r), asked: g.w.at})
 }
+
+// own counts the columns that people edit: all but the time of the change.
+func (p *player) own() int {
+	return len(slices.DeleteFunc(slices.Clone(p.st.columns), func(c schemas.Field) bool { return c.Type.Kind == schemas.Timestamp }))
+}
+
+func (p *player) column(i int) string { return p.st.columns[i].Name }
 
 func (p *player) version(r *held) *int64 {
 	if !p.st.versioned {
@@ -187,7 +197,7 @@ func (g *game) read(p *player, complete bool) {
 
 // leaveOut lets a payload carry all fields but one: the row keeps what was shown of it before.
 func (g *game) leaveOut(p *player, r *held, o *observation) string {
-	column := p.st.columns[2+g.rng.IntN(len(p.st.columns)-2)].Name
+	column := p.column(2 + g.rng.IntN(p.own()-2))
 	if v, ok := r.last[column]; ok {
 		o.fields[column] = v
 	} else {
@@ -241,6 +251,7 @@ func (g *game) send() {
 			g.w.choose(fmt.Sprintf("h%d-%s", g.w.run, *h["hold"]), *h["hold"], *h["contenders"], *g.pick("keep", "delete"), asked)
 		}
 	}
+	g.decideHolds()
 	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' OR state = 'held' AND attempt = 0 ORDER BY change") {
 		if g.calm || g.chance(20) {
 			kind := "approve"
@@ -251,6 +262,43 @@ func (g *game) send() {
 				fmt.Sprintf("d%d-%s", g.w.run, *c["change"]), kind, *c["change"], `["`+*c["effect"]+`"]`, asked.UnixMicro(), asked.Add(24*time.Hour).UnixMicro())
 		}
 	}
+}
+
+// decideHolds lets people decide some of what waits: a side, golden, a value of
+// their own, or to leave the difference.
+func (g *game) decideHolds() {
+	for _, h := range g.w.query("SELECT * FROM t_holds WHERE state = 'open' AND field <> '' ORDER BY hold") {
+		if !g.calm && !g.chance(40) {
+			continue
+		}
+		choice := map[string]any{}
+		golden, sides := decodeText[map[string]merge.Shown](g.w.t, str(h["golden"])), decodeText[map[string]merge.Contender](g.w.t, str(h["contenders"]))
+		switch names := slices.Sorted(maps.Keys(sides)); g.rng.IntN(4) {
+		case 0:
+			choice["take"] = "golden"
+		case 1:
+			choice["leave"] = true
+		case 2:
+			take := names[g.rng.IntN(len(names))]
+			choice["take"], choice["value"] = take, sides[take].Taken(golden)
+		case 3:
+			values := map[string]*string{}
+			for _, f := range strings.Split(*h["field"], ",") {
+				values[f] = g.value(f)
+			}
+			choice["value"] = values
+		}
+		g.decideHold(h, choice)
+	}
+}
+
+// decideHold stores what a person said of a hold, as review does.
+func (g *game) decideHold(h map[string]*string, choice map[string]any) {
+	text, err := json.Marshal(choice)
+	must(g.w.t, err)
+	g.w.seq++
+	g.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, shown, choice, recorded_at, _pos) VALUES (?, 'decide', ?, '[]', ?, ?, make_timestamptz(?::BIGINT), ?)`,
+		fmt.Sprintf("h%d-%s", g.w.run, *h["hold"]), *h["hold"], *h["contenders"], string(text), g.w.at.Add(50*time.Minute).UnixMicro(), g.w.seq)
 }
 
 // settle ends the doubts of the run before: some writes had taken effect.
@@ -295,7 +343,7 @@ func (g *game) apply(p *player, c map[string]*string, asked time.Time, answers b
 		}
 		r.before = maps.Clone(r.fields)
 		maps.Copy(r.fields, after)
-		g.touch(r)
+		g.touch(p, r)
 	}
 	if p.lose != nil {
 		p.lose(r.fields)
@@ -314,7 +362,7 @@ func (g *game) notKept(p *player, c map[string]*string, asked time.Time) {
 	if r == nil || r.gone || r.key != *c["_key"] {
 		return
 	}
-	g.touch(r)
+	g.touch(p, r)
 	g.settled(c, str(c["id"]), asked, "not_kept", "failed", "outcome")
 	g.show(p.name, observation{key: r.key, id: str(c["id"]), op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
 }

@@ -54,8 +54,9 @@ func (j judgement) judgeRange(ctx context.Context, s session) error {
 		compiled []string
 	}{
 		{compiled: j.entity.Records()}, {compiled: j.entity.Standing()}, {file: "inputs"}, {compiled: j.entity.Answers()},
-		{file: "learn"}, {file: "observe"}, {file: "presence"},
-		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"}, {file: "unfold"},
+		{file: "learn"}, {file: "decided"}, {file: "observe"}, {file: "presence"},
+		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"},
+		{compiled: j.entity.Claimed()}, {file: "contest"}, {compiled: j.entity.Checked()}, {file: "held"}, {file: "unfold"},
 		{compiled: j.entity.Laid("new")}, {file: "view_new"}, {file: "judged"}, {file: "send"}, {file: "hold"}, {file: "rows"},
 		{compiled: []string{j.entity.Golden()}},
 	}

@@ -345,7 +345,6 @@ type game struct {
 	rng     *rand.Rand
 	keys    []string
 	systems []*player
-	clock   int64 // versions
 	ids     int
 	calm    bool // no more edits and faults
 
@@ -362,6 +361,7 @@ type player struct {
 	records map[string]*held // by ID
 	settle  time.Duration
 	lose    func(fields map[string]*string) // what it does to values that it is sent
+	ahead   time.Duration                   // of its clock
 }
 
 // held is a record that a system holds, and what was last shown of it.
@@ -387,15 +387,8 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 	}
 	entity := config.Entity{Name: "bookings", Key: []string{"code"}, Fields: []config.EntityField{
 		{Name: "code", Type: textType}, {Name: "guest", Type: textType}, {Name: "price", Type: priceType}, {Name: "note", Type: textType}}}
-	rules := &merge.Rules{Fields: []string{"code", "guest", "price", "note"}, Authority: map[string][]string{}}
-	entity.Resolve.Fields = map[string]config.Rule{}
-	for _, f := range rules.Fields {
-		list := slices.Clone(names)
-		g.rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		list = list[:g.rng.IntN(len(list)+1)]
-		rules.Authority[f] = list
-		entity.Resolve.Fields[f] = config.Rule{Authority: list}
-	}
+	rules := &merge.Rules{Fields: []string{"code", "guest", "price", "note"}}
+	g.drawRules(&entity, rules, names)
 	rules.Deletes = []string{names[g.rng.IntN(len(names))]}
 	rules.AgainstUpdate = []string{"hold", "update", "delete"}[g.rng.IntN(3)]
 	rules.Recreate = g.chance(50)
@@ -412,6 +405,13 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 		}
 		p := &player{name: name, st: styles[name], records: map[string]*held{}, settle: time.Duration(g.rng.IntN(2)) * 30 * time.Minute}
 		stream, system := projectStream(name, p.st, scope), oracleSystem(name, p.st, inScope)
+		if p.st.versioned && g.chance(70) {
+			stream.Extract.Version, system.Timed = "changed", true
+		}
+		p.ahead = time.Duration(g.rng.IntN(3)-1) * time.Duration(g.rng.IntN(90)) * time.Second
+		if g.chance(10) {
+			p.ahead = 2 * time.Hour
+		}
 		system.Create, system.Update, system.Delete = g.rng.IntN(4) > 0, g.rng.IntN(5) > 0, g.rng.IntN(4) > 0
 		system.SettleUS, system.Checked = p.settle.Microseconds(), g.rng.IntN(3) > 0
 		stream.Write.Create, stream.Write.Update, stream.Write.Delete = system.Create, system.Update, system.Delete

@@ -57,6 +57,8 @@ func columns(list ...string) []schemas.Field {
 			t = centsType
 		case "price":
 			t = priceType
+		case "time":
+			t = schemas.Type{Kind: schemas.Timestamp}
 		}
 		out = append(out, schemas.Field{Name: name, Type: t})
 	}
@@ -77,14 +79,14 @@ func fromCents(text string) (string, bool) {
 // with other units that keeps only the beginning of a name, and one that folds
 // two fields into one text and keeps prices as text that may be no number.
 var styles = map[string]style{
-	"pms": {versioned: true, columns: columns("id", "code", "guest", "price:price", "note"),
+	"pms": {versioned: true, columns: columns("id", "code", "guest", "price:price", "note", "changed:time"),
 		maps:   []mapping{same("code", "code"), same("guest", "guest"), same("price", "price"), same("note", "note")},
 		writes: []mapping{same("code", "code"), same("guest", "guest"), same("price", "price"), same("note", "note")}},
 	"air": {columns: columns("id", "confirmation", "total_cents:cents", "guest_name", "memo"),
 		maps: []mapping{same("code", "confirmation"), of("price", "total_cents * 0.01", "total_cents", fromCents), same("guest", "guest_name"), same("note", "memo")},
 		writes: []mapping{same("confirmation", "code"), of("total_cents", "price * 100", "price", cents),
 			of("guest_name", "left(guest, 3)", "guest", func(s string) (string, bool) { return s[:min(3, len(s))], true })}},
-	"task": {versioned: true, columns: columns("id", "ref", "title", "cost", "label"),
+	"task": {versioned: true, columns: columns("id", "ref", "title", "cost", "label", "changed:time"),
 		maps: []mapping{same("code", "ref"),
 			of("guest", "split_part(title, '|', 1)", "title", func(s string) (string, bool) { head, _, _ := strings.Cut(s, "|"); return head, true }),
 			of("price", "cost", "cost", func(s string) (string, bool) { return s, s != "n/a" }),

@@ -21,7 +21,10 @@ import (
 type scenarioStart struct {
 	About     string
 	Systems   []string
-	Authority map[string][]string // by field; "default" for the rest
+	Authority map[string][]string     // by field; "default" for the rest
+	Rules     map[string]scenarioRule // by field, instead of an authority
+	Groups    [][]string
+	Checks    map[string]string // conditions of the set that is written in Go too
 	Deletes   struct {
 		Authority     []string
 		AgainstUpdate string `yaml:"against_update"`
@@ -32,6 +35,26 @@ type scenarioStart struct {
 	Guards  map[string]int // creates, changes, deletes; read changes, read nulls, read deletes: at most so many keys
 	Window  string         // of the guards; default 3h
 	Begin   []string       // steps; afterwards everybody takes what is sent until all agree
+}
+
+// scenarioRule is a conflict rule as a project file says it.
+type scenarioRule struct {
+	Latest *struct {
+		Skew string
+		Then []string
+	}
+	Priority []string
+	Hold     bool
+}
+
+func (r scenarioRule) rule(t *testing.T) config.Rule {
+	out := config.Rule{Priority: r.Priority, Hold: r.Hold}
+	if r.Latest != nil {
+		skew, err := time.ParseDuration(r.Latest.Skew)
+		must(t, err)
+		out.Latest = &config.Latest{Skew: skew, Then: r.Latest.Then}
+	}
+	return out
 }
 
 type scenarioWrite struct {
@@ -92,7 +115,7 @@ type scenario struct {
 func newScenario(t *testing.T, start scenarioStart) *scenario {
 	entity := config.Entity{Name: "bookings", Key: []string{"code"}, Fields: []config.EntityField{
 		{Name: "code", Type: textType}, {Name: "guest", Type: textType}, {Name: "price", Type: priceType}, {Name: "note", Type: textType}}}
-	rules := &merge.Rules{Fields: []string{"code", "guest", "price", "note"}, Authority: map[string][]string{},
+	rules := &merge.Rules{Fields: []string{"code", "guest", "price", "note"},
 		Deletes: start.Deletes.Authority, AgainstUpdate: start.Deletes.AgainstUpdate, Recreate: start.Deletes.Recreate == "create"}
 	entity.Resolve = config.Resolve{Fields: map[string]config.Rule{},
 		Deletes: config.DeleteRule{Authority: rules.Deletes, AgainstUpdate: rules.AgainstUpdate, Recreate: start.Deletes.Recreate}}
@@ -101,9 +124,13 @@ func newScenario(t *testing.T, start scenarioStart) *scenario {
 		if !ok {
 			list = start.Authority["default"]
 		}
-		rules.Authority[f] = list
-		entity.Resolve.Fields[f] = config.Rule{Authority: list}
+		rule := config.Rule{Authority: list}
+		if r, ok := start.Rules[f]; ok {
+			rule = r.rule(t)
+		}
+		entity.Resolve.Fields[f] = rule
 	}
+	unite(t, &entity, rules, start)
 	g := &game{pages: map[string][]observation{}, calm: true}
 	for _, name := range start.Systems {
 		stream, system := scenarioSystem(t, name, start.Write[name])
@@ -129,6 +156,31 @@ func newScenario(t *testing.T, start scenarioStart) *scenario {
 	return s
 }
 
+// unite makes the units that are judged as one, and the checks.
+func unite(t *testing.T, entity *config.Entity, rules *merge.Rules, start scenarioStart) {
+	entity.Groups = start.Groups
+	for _, f := range rules.Fields {
+		fields := []string{f}
+		for _, g := range start.Groups {
+			if slices.Contains(g, f) {
+				fields = g
+			}
+		}
+		if fields[0] == f {
+			rules.Units = append(rules.Units, unitOf(fields, entity.Resolve.Fields[f]))
+		}
+	}
+	for name, expr := range start.Checks {
+		check, ok := knownChecks[expr]
+		if !ok {
+			t.Fatalf("check %q is not written in Go", expr)
+		}
+		check.Name = name
+		entity.Checks = append(entity.Checks, config.Check{Name: name, Expr: config.Expr{SQL: expr}})
+		rules.Checks = append(rules.Checks, check)
+	}
+}
+
 func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, merge.System) {
 	st := styles["pms"]
 	scope, inScope := "", func(merge.Fields) bool { return true }
@@ -136,7 +188,7 @@ func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, 
 		scope, inScope = "guest = '"+w.Scope+"'", func(f merge.Fields) bool { return f.Get("guest") == merge.Of(w.Scope) }
 	}
 	stream, system := projectStream(name, st, scope), oracleSystem(name, st, inScope)
-	system.Checked, system.Leave = true, "keep"
+	system.Checked, system.Timed, system.Leave, stream.Extract.Version = true, true, "keep", "changed"
 	if w.Leave != "" {
 		stream.Write.Leave, system.Leave = w.Leave, w.Leave
 	}
@@ -192,6 +244,29 @@ var grammar = []struct {
 		s.w.at = s.w.at.Add(d)
 	}},
 	{regexp.MustCompile(`^(\w+) shows (\w+)(?: version (\d+))?: (.*)$`), (*scenario).doShow},
+	{regexp.MustCompile(`^(\w+) shows (\w+) edited at (\d\d:\d\d): (.*)$`), func(s *scenario, m []string) {
+		at, err := time.Parse("2006-01-02 15:04", start.Format("2006-01-02 ")+m[3])
+		must(s.t, err)
+		s.doShow([]string{m[0], m[1], m[2], fmt.Sprint(at.UnixMicro()), m[4]})
+	}},
+	{regexp.MustCompile(`^a person takes what (\w+) says of (\S+) of (\w+)$`), func(s *scenario, m []string) {
+		s.person(m[2], m[3], func(h map[string]*string) map[string]any {
+			choice := map[string]any{"take": m[1]}
+			if m[1] != "golden" {
+				side := decodeText[map[string]merge.Contender](s.t, str(h["contenders"]))[m[1]]
+				choice["value"] = side.Taken(decodeText[map[string]merge.Shown](s.t, str(h["golden"])))
+			}
+			return choice
+		})
+	}},
+	{regexp.MustCompile(`^a person says that (\w+) of (\w+) is (.*)$`), func(s *scenario, m []string) {
+		s.person(m[1], m[2], func(map[string]*string) map[string]any {
+			return map[string]any{"value": s.fields(m[1] + " " + m[3])}
+		})
+	}},
+	{regexp.MustCompile(`^a person leaves (\S+) of (\w+) as it is$`), func(s *scenario, m []string) {
+		s.person(m[1], m[2], func(map[string]*string) map[string]any { return map[string]any{"leave": true} })
+	}},
 	{regexp.MustCompile(`^(\w+) shows that (\w+) of (\w+) is (deleted|missing|moved away)$`), (*scenario).doEnd},
 	{regexp.MustCompile(`^(\w+) shows (\w+), which cannot be read$`), func(s *scenario, m []string) {
 		s.w.exec(`INSERT INTO t_dead_letters (entity, system, letter, id, open, asked_at) VALUES ('bookings', ?, ?, ?, true, make_timestamptz(?::BIGINT))`,
@@ -248,6 +323,16 @@ func (s *scenario) state(system string) *systemState {
 	}
 	s.t.Fatalf("no system %q", system)
 	return nil
+}
+
+// person decides the open hold on a field.
+func (s *scenario) person(field, key string, choice func(hold map[string]*string) map[string]any) {
+	s.t.Helper()
+	open := s.w.query("SELECT * FROM t_holds WHERE state = 'open' AND field = ? AND _key = ?", field, key)
+	if len(open) != 1 {
+		s.t.Fatalf("%d open holds on %s of %s", len(open), field, key)
+	}
+	s.decideHold(open[0], choice(open[0]))
 }
 
 // doRun judges what was shown since the last run, with SQL and oracle; an hour

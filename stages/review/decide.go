@@ -1,6 +1,6 @@
 // Package review keeps what people decide: which effects may be sent, and which
-// may not, with who, why and what they were shown. A decision counts from the
-// next load on. It must never change a record or send anything.
+// may not, and what becomes of a hold, with who, why and what they were shown. A
+// decision counts from the next load on, that of a hold from the next reconcile. It must never change a record or send anything.
 package review
 
 import (
@@ -20,6 +20,7 @@ import (
 const (
 	Approve = "approve"
 	Reject  = "reject"
+	Settle  = "decide" // settles a hold
 )
 
 // Lifetime is how long an approval stands, by the project's clock.
@@ -30,12 +31,13 @@ const Lifetime = 24 * time.Hour
 type Decision struct {
 	ID      string // never used before
 	Kind    string
-	Target  string   // the plan or change that was named
+	Target  string   // the plan, change or hold that was named
 	Effects []string // digests
 	Shown   string   // what the person saw, as JSON
 	Person  string
 	Reason  string
 	At      time.Time
+	Choice  string // of a hold: as Choice.JSON gives it
 }
 
 // Deps are what a decision is stored with.
@@ -88,7 +90,12 @@ func decided(ctx context.Context, deps Deps, head *lake.Snapshot, id string) (bo
 func (d Decision) step(ctx context.Context, deps Deps, head *lake.Snapshot, effects string) (lake.Step, error) {
 	b := delta.NewRows(tables.Decisions())
 	b.Text(d.ID).Text(d.Kind).Text(d.Target).Text(effects).Text(d.Shown).Text(d.Person).Optional(d.Reason).
-		Time(d.At).Time(head.Clock(d.At).Add(Lifetime)).Null()
+		Time(d.At)
+	if d.Kind == Settle {
+		b.Null().Text(d.Choice) // what was decided of a value stands until somebody has news
+	} else {
+		b.Time(head.Clock(d.At).Add(Lifetime)).Null()
+	}
 	rows := b.Batch()
 	defer rows.Release()
 	w := deps.Writer(tables.Decisions(), head.Commit().Epoch)

@@ -23,6 +23,7 @@ const (
 	PartTombstone Part = "tombstone"    // a condition over stream fields
 	PartScope     Part = "scope"        // a condition over entity fields
 	PartWrite     Part = "write.fields" // Name is the path of the system's field
+	PartCheck     Part = "checks"       // Name is the check's; a condition over entity fields, of no system
 )
 
 // Binding is an expression that binds.
@@ -62,6 +63,9 @@ func Bind(ctx context.Context, p *config.Project) ([]Binding, error) {
 			if err := c.stream(ctx, ent, st); err != nil {
 				return nil, err
 			}
+		}
+		if err := c.checks(ctx, ent); err != nil {
+			return nil, err
 		}
 	}
 	return c.bindings, c.problems.Redacted(p.Secrets).Err()
@@ -104,6 +108,16 @@ func (c *checker) stream(ctx context.Context, ent config.Entity, st config.Strea
 	return c.all(ctx, ent.Name, ent.Columns(), ent, st, jobs)
 }
 
+// checks binds the entity's own conditions. They judge a merge by the record
+// alone: one that changes from day to day would break by itself.
+func (c *checker) checks(ctx context.Context, ent config.Entity) error {
+	var jobs []job
+	for _, check := range ent.Checks {
+		jobs = append(jobs, job{PartCheck, check.Name, &check.Expr, Condition().Timeless("a check")})
+	}
+	return c.all(ctx, ent.Name, ent.Columns(), ent, config.Stream{}, jobs)
+}
+
 // mapped is what the mapping of an entity field must give.
 func mapped(ent config.Entity, f config.EntityField) Want {
 	want := Value(f.Type)
@@ -128,7 +142,7 @@ func (c *checker) all(ctx context.Context, owner string, columns []schemas.Colum
 		}
 		bound, problems, err := c.binder.Bind(ctx, *j.expr, j.want)
 		if err != nil {
-			return fmt.Errorf("bind %s of %s@%s: %w", j.part, ent.Name, st.System, err)
+			return fmt.Errorf("bind %s %s of %s@%s: %w", j.part, j.name, ent.Name, st.System, err)
 		}
 		c.problems = append(c.problems, problems...)
 		if len(problems) == 0 {

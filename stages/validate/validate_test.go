@@ -65,7 +65,7 @@ func TestTheExampleBinds(t *testing.T) {
 			t.Error("covers uses run_date()")
 		}
 	}
-	want := map[Part]int{PartMap: 9 + 9 + 2, PartWrite: 9, PartScope: 1, PartCovers: 1, PartTombstone: 1}
+	want := map[Part]int{PartMap: 9 + 9 + 2, PartWrite: 9, PartScope: 1, PartCovers: 1, PartTombstone: 1, PartCheck: 1}
 	if diff := cmp.Diff(want, count); diff != "" {
 		t.Error(diff)
 	}
@@ -73,6 +73,7 @@ func TestTheExampleBinds(t *testing.T) {
 
 func TestATypoIsPlacedInEveryPart(t *testing.T) {
 	_, err := check(t,
+		"check_in < check_out", "check_inn < check_out",
 		"departure >= run_date() - 90", "deprature >= run_date() - 90",
 		"tombstone: state = 'deleted'", "tombstone: state = deleted",
 		"price: total_cents * 0.01", "price: total_cents * guest",
@@ -83,14 +84,15 @@ func TestATypoIsPlacedInEveryPart(t *testing.T) {
 		"code: confirmation_code\n          listing", "code: |\n            lower(\n              confirmation)\n          listing",
 	)
 	want := []string{
-		`trueup.yaml:71:19: "deprature" is no field of bookings@airbnb; help: did you mean "departure"?`,
-		`trueup.yaml:72:40: "deleted" is no field of bookings@airbnb; help: there are id, `,
-		`trueup.yaml:78:15: "confirmation" is no field of bookings@airbnb`,
-		`trueup.yaml:82:30: the expression cannot be evaluated (No function matches the given name and argument types '*(BIGINT, VARCHAR)')`,
-		`trueup.yaml:84:30: "bnb" is no field of bookings@airbnb`,
-		`trueup.yaml:88:18: "chanel" is no field of bookings; help: did you mean "channel"?`,
-		`trueup.yaml:94:34: now() reads the clock`,
-		`trueup.yaml:95:64: "statu" is no field of bookings; help: did you mean "status"?`,
+		`trueup.yaml:31:20: "check_inn" is no field of bookings; help: did you mean "check_in"?`,
+		`trueup.yaml:73:19: "deprature" is no field of bookings@airbnb; help: did you mean "departure"?`,
+		`trueup.yaml:74:40: "deleted" is no field of bookings@airbnb; help: there are id, `,
+		`trueup.yaml:80:15: "confirmation" is no field of bookings@airbnb`,
+		`trueup.yaml:84:30: the expression cannot be evaluated (No function matches the given name and argument types '*(BIGINT, VARCHAR)')`,
+		`trueup.yaml:86:30: "bnb" is no field of bookings@airbnb`,
+		`trueup.yaml:90:18: "chanel" is no field of bookings; help: did you mean "channel"?`,
+		`trueup.yaml:96:34: now() reads the clock`,
+		`trueup.yaml:97:64: "statu" is no field of bookings; help: did you mean "status"?`,
 	}
 	if err == nil {
 		t.Fatal("no problem found")

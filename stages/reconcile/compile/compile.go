@@ -19,6 +19,8 @@ type Entity struct {
 	Fields  []config.EntityField
 	Systems []System
 	Resolve config.Resolve
+	Groups  [][]string
+	Checks  []Bound // conditions over golden, by name
 }
 
 // System is one stream of the entity, bound: every expression has its type and
@@ -48,7 +50,15 @@ type Bound struct {
 // New binds an entity's expressions. binder types them in DuckDB; an error
 // names the expression by file, line and column.
 func New(binder Binder, entity config.Entity) (*Entity, error) {
-	e := &Entity{Name: entity.Name, Fields: entity.Fields, Resolve: entity.Resolve}
+	e := &Entity{Name: entity.Name, Fields: entity.Fields, Resolve: entity.Resolve, Groups: entity.Groups}
+	for _, c := range entity.Checks {
+		b, err := binder.bind(c.Expr, entityColumns(entity.Fields))
+		if err != nil {
+			return nil, fmt.Errorf("%s: check %s: %w", entity.Name, c.Name, err)
+		}
+		b.Name = c.Name
+		e.Checks = append(e.Checks, b)
+	}
 	for _, stream := range entity.Streams {
 		s, err := newSystem(binder, entity, stream)
 		if err != nil {

@@ -12,13 +12,7 @@ import (
 // Parameters are the small tables that hold what the project file says of the
 // entity: fields, mappings, rules, guards are rows that the static statements join.
 func (e *Entity) Parameters() []string {
-	var losses, scoped, fields, maps, reads, serves, authority, deletes []string
-	for i, f := range e.Fields {
-		fields = append(fields, row(Literal(f.Name), fmt.Sprint(i)))
-		for rank, system := range e.Authority(f.Name) {
-			authority = append(authority, row(Literal(f.Name), fmt.Sprint(rank), Literal(system)))
-		}
-	}
+	var losses, scoped, maps, reads, serves, deletes []string
 	for _, s := range e.Systems {
 		for _, m := range s.Maps {
 			if m.Loss != nil && m.texts() {
@@ -42,18 +36,15 @@ func (e *Entity) Parameters() []string {
 		deletes = append(deletes, row(Literal(system)))
 	}
 	slices.Sort(serves)
-	return []string{
-		table("p_field", "field VARCHAR, ord INTEGER", fields),
+	return append(e.ruleTables(),
 		table("p_maps", "system VARCHAR, field VARCHAR, writes BOOLEAN, reads VARCHAR[]", maps),
 		table("p_reads", "system VARCHAR, field VARCHAR, col VARCHAR", reads),
 		table("p_serves", "system VARCHAR, col VARCHAR, field VARCHAR", serves),
-		table("p_authority", "field VARCHAR, rank INTEGER, system VARCHAR", authority),
 		table("p_loss", "system VARCHAR, field VARCHAR, col VARCHAR", losses),
 		table("p_scoped", "system VARCHAR, field VARCHAR", scoped),
 		table("p_deletes", "system VARCHAR", deletes),
 		table("p_guard", "kind VARCHAR, at_least BIGINT, percent DOUBLE", nil),
-		table("p_finding", "kind VARCHAR, expected VARCHAR, help VARCHAR", findings()),
-	}
+		table("p_finding", "kind VARCHAR, expected VARCHAR, help VARCHAR", findings()))
 }
 
 // texts reports whether the field is the system's own text: what golden takes from
@@ -81,14 +72,6 @@ func findings() []string {
 		row("'guard'", "'fewer changes at once'", "'trueup plan, then trueup approve PLAN'"),
 		row("'quarantine'", "'less at once from one stream'", "'look at what it shows; trueup approve FINDING lets it be judged, or mend it there'"),
 	}
-}
-
-// Authority is the rule of a field: the systems that rule it, best first.
-func (e *Entity) Authority(field string) []string {
-	if r, ok := e.Resolve.Fields[field]; ok {
-		return r.Authority
-	}
-	return e.Resolve.Default.Authority
 }
 
 // DeleteAuthority are the systems whose delete makes golden go.

@@ -94,14 +94,14 @@ func (e *Entity) Standing() []string {
 // record belongs into it (scope_<which>).
 func (e *Entity) Laid(which string) []string {
 	golden := "golden_wide_" + which
-	out := []string{"CREATE OR REPLACE TEMP TABLE " + golden + " AS " + e.wide("golden_"+which)}
+	out := []string{"CREATE OR REPLACE TEMP TABLE " + golden + " AS " + e.wide("golden_"+which, "_key")}
 	var written, laid, scopes []string
 	for i, s := range e.Systems {
 		table := fmt.Sprintf("written_%s_%d", which, i)
 		unset := func(field string) string { return fmt.Sprintf("_s%d = 'unset'", e.field(field)) }
 		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+evaluated("_key", s.Writes, unset, "unset", golden))
 		written = append(written, long("_key", "col", s.Writes, "FROM "+table))
-		laid = append(laid, s.mappedLong(s.laidOver(fmt.Sprintf("raw_%d", i), table), "_key, _id"))
+		laid = append(laid, s.mappedLong(s.laidOver(fmt.Sprintf("raw_%d", i), table, "r._key, r._id"), "_key, _id"))
 		scopes = append(scopes, fmt.Sprintf("SELECT _key, %s AS system, coalesce(TRY(CAST(%s AS BOOLEAN)), false) AS in_scope FROM %s", Literal(s.Name), s.Scope, golden))
 	}
 	return append(out,
@@ -110,15 +110,16 @@ func (e *Entity) Laid(which string) []string {
 		"CREATE OR REPLACE TEMP TABLE scope_"+which+" AS "+strings.Join(scopes, " UNION ALL "))
 }
 
-// wide turns golden's long rows into a row per key: typed fields, and _s<i> with their states.
-func (e *Entity) wide(table string) string {
+// wide turns golden's long rows into a row per key (and what else keep names):
+// typed fields, and _s<i> with their states.
+func (e *Entity) wide(table, keep string) string {
 	var texts, columns []string
 	for i, f := range e.Fields {
 		texts = append(texts, fmt.Sprintf("max(CASE WHEN field = %s AND state = 'value' THEN value END) AS _c%d, coalesce(max(CASE WHEN field = %s THEN state END), 'unset') AS _s%d",
 			Literal(f.Name), i, Literal(f.Name), i))
 		columns = append(columns, fmt.Sprintf("%s AS %s, _s%d", schemas.FromCanonicalSQL(f.Type, fmt.Sprintf("_c%d", i)), quote(f.Name), i))
 	}
-	return "SELECT " + join("_key", columns) + " FROM (SELECT " + join("_key", texts) + " FROM " + table + " GROUP BY _key)"
+	return "SELECT " + join(keep, columns) + " FROM (SELECT " + join(keep, texts) + " FROM " + table + " GROUP BY " + keep + ")"
 }
 
 // flagged are the stream's columns, each with a flag that nothing is known of
@@ -134,7 +135,7 @@ func (s System) flagged(alias string) []string {
 }
 
 // laidOver is the raw rows with what would be written laid over them.
-func (s System) laidOver(raw, written string) string {
+func (s System) laidOver(raw, written, keep string) string {
 	replaced := map[int]int{}
 	for w, b := range s.Writes {
 		replaced[s.column(b.Name)] = w
@@ -149,7 +150,7 @@ func (s System) laidOver(raw, written string) string {
 		}
 		columns = append(columns, column, flag)
 	}
-	return fmt.Sprintf("(SELECT %s FROM %s r JOIN %s w USING (_key))", join("r._key, r._id", columns), raw, written)
+	return fmt.Sprintf("(SELECT %s FROM %s r JOIN %s w USING (_key))", join(keep, columns), raw, written)
 }
 
 func (s System) mappedLong(relation, keep string) string {

@@ -1,95 +1,116 @@
 package merge
 
-import (
-	"cmp"
-	"slices"
-)
+import "maps"
 
 // fields decides every field of a live record by its rule.
 func (j *judging) fields() {
 	if j.golden == nil || !j.golden.Live {
 		return
 	}
-	old := j.golden.Fields.clone()
-	views := map[string]Fields{}
+	j.old = j.golden.clone()
 	j.each(func(s *side) {
 		if s.takesPart() {
-			views[s.sys.Name] = s.sys.View(old, s.row.Stream)
-			j.findNews(s, old, views[s.sys.Name])
+			j.findNews(s)
 		}
 	})
 	decided := map[string]decision{}
-	for _, field := range j.rules.Fields {
-		decided[field] = j.decide(field, old.Get(field), views)
+	for _, u := range j.rules.Units {
+		decided[u.Name()] = j.decide(u)
 	}
-	j.unfold(old)
-	for _, field := range j.rules.Fields {
-		j.record(field, old.Get(field), decided[field])
+	j.hold(decided)
+	for _, u := range j.rules.Units {
+		if _, held := j.holds[u.Name()]; !held {
+			j.take(u, decided[u.Name()])
+		}
+	}
+	j.unfold(j.old.Fields)
+	for _, u := range j.rules.Units {
+		j.record(u, decided[u.Name()])
 	}
 }
 
-// decision is how a field was decided.
+// decision is how a unit was decided.
 type decision struct {
-	winner *side  // whose news golden took; nil: golden stands
-	reason string // "authority: pms", "latest: airbnb"
-	beat   bool   // golden was a contender, and lost
+	winner  *side  // whose news golden takes; nil: golden stands
+	reason  string // "authority: pms", "latest: airbnb, proven"
+	sources string // who has the value: the winner first
+	edit    Edit   // when it was made, where the rule asks
+	ruled   bool   // by an authority
+	kept    []contender
 }
 
 // findNews: a field is news if the system shows it, and it is neither what was
 // judged last nor what golden would look like there. A system that joins has
 // no news where golden has a value: those are differences to approve.
-func (j *judging) findNews(s *side, golden, view Fields) {
+func (j *judging) findNews(s *side) {
+	view := s.sys.View(j.old.Fields, s.row.Stream)
 	joins := !s.sys.Joined && s.base == nil && !j.born
 	for field, seen := range s.seen {
-		base := Val{State: Unset}
-		if s.base != nil {
-			base = s.base.Fields.Get(field)
-		}
-		if !seen.Set() || seen == base || seen == view.Get(field) || joins && golden.Get(field).Set() {
+		base, _ := s.judgedBefore(field)
+		if !seen.Set() || seen == base || seen == view.Get(field) || joins && j.old.Fields.Get(field).Set() {
 			continue
 		}
 		s.news[field] = true
+		s.unseen[field] = s.base == nil || base != view.Get(field)
 	}
 }
 
-// decide applies the rule authority: only news of the ruling system changes
-// the field; the news of others is overridden. Where none of the list takes
-// part, the newest of the contenders is taken.
-func (j *judging) decide(field string, golden Val, views map[string]Fields) decision {
-	if ruler := j.ruler(field); ruler != nil {
-		d := decision{reason: "authority: " + ruler.sys.Name}
-		if ruler.news[field] {
+// says reports whether the system has news of the unit. While a field of a
+// group does not map, it says nothing of the group.
+func (s *side) says(u Unit) bool {
+	return !s.blind(u) && overlap(u.Fields, func(f string) bool { return s.news[f] })
+}
+
+func (s *side) blind(u Unit) bool {
+	return len(u.Fields) > 1 && overlap(u.Fields, func(f string) bool { return s.takesPart() && s.seen.Get(f).State == Unknown })
+}
+
+// claim is what the system would have golden be. Of a group, a field that it
+// does not carry is golden's, else its base.
+func (j *judging) claim(s *side, u Unit) Fields {
+	claim := Fields{}
+	for _, f := range u.Fields {
+		base, _ := s.judgedBefore(f)
+		switch {
+		case s.seen.Get(f).Set():
+			claim[f] = s.seen.Get(f)
+		case j.old.Fields.Get(f).Set():
+			claim[f] = j.old.Fields.Get(f)
+		default:
+			claim[f] = base
+		}
+	}
+	return claim
+}
+
+// decide applies the rule. Only news of an authority changes its fields; the
+// news of others is overridden. Elsewhere all sides with news contend: one
+// contender is taken, and of several the rule chooses.
+func (j *judging) decide(u Unit) decision {
+	if ruler := j.ruler(u); ruler != nil {
+		d := decision{reason: "authority: " + ruler.sys.Name, sources: ruler.sys.Name, ruled: true}
+		if ruler.says(u) {
 			d.winner = ruler
-			j.take(field, ruler)
 		}
 		return d
 	}
-	contenders := j.contenders(field)
+	contenders := j.contenders(u)
 	if len(contenders) == 0 {
 		return decision{}
 	}
-	contends := golden.Set() && j.unseen(field, views)
-	if contends {
-		contenders = append(contenders, j.goldenContends(field))
-	}
-	slices.SortStableFunc(contenders, func(a, b contender) int { return j.newerFirst(field, a, b) })
-	d := decision{winner: contenders[0].side, reason: "latest: " + contenders[0].name, beat: contends && contenders[0].side != nil}
-	if d.winner != nil {
-		j.take(field, d.winner)
-	}
-	return d
+	return j.choose(u, contenders)
 }
 
 // ruler is the first of the list that takes part: it holds the key, maps the
 // field, and shows a value or has itself cleared it. One that is unknown now
 // still rules by what it last showed.
-func (j *judging) ruler(field string) *side {
-	for _, name := range j.rules.Authority[field] {
+func (j *judging) ruler(u Unit) *side {
+	if u.Kind != "authority" {
+		return nil
+	}
+	for _, name := range u.Order {
 		s, ok := j.sides[name]
-		if !ok || !s.sys.maps(field) {
-			continue
-		}
-		if s.stands(field).Set() {
+		if ok && overlap(u.Fields, func(f string) bool { return s.sys.maps(f) && s.stands(f).Set() }) {
 			return s
 		}
 	}
@@ -108,99 +129,63 @@ func (s *side) stands(field string) Val {
 	return Val{State: Unset}
 }
 
-// contender is a party with a value for the field; golden has no side.
-type contender struct {
-	side    *side
-	name    string
-	version *int64
-}
-
-func (j *judging) contenders(field string) []contender {
-	var all []contender
-	j.each(func(s *side) {
-		if s.news[field] {
-			all = append(all, contender{s, s.sys.Name, s.row.Version})
+// take makes the winner's claim golden.
+func (j *judging) take(u Unit, d decision) {
+	if d.winner == nil {
+		return
+	}
+	for f, v := range j.claim(d.winner, u) {
+		j.golden.Fields[f] = v
+		if !d.winner.seen.Get(f).Set() && j.old.Fields.Get(f).Set() {
+			continue // golden's own, as it was
 		}
-	})
-	return all
-}
-
-// unseen: some system with news had not seen golden's value when it was judged last.
-func (j *judging) unseen(field string, views map[string]Fields) bool {
-	for _, c := range j.contenders(field) {
-		if c.side.base == nil || c.side.base.Fields.Get(field) != views[c.name].Get(field) {
-			return true
+		delete(j.golden.Sources, f)
+		delete(j.golden.Edited, f)
+		if v.State == Unset {
+			continue
+		}
+		j.golden.Sources[f] = d.sources
+		if d.edit != (Edit{}) {
+			j.golden.Edited[f] = d.edit
 		}
 	}
-	return false
 }
 
-// goldenContends: golden is as new as the record that its value came from.
-func (j *judging) goldenContends(field string) contender {
-	source := j.golden.Sources[field]
-	c := contender{name: source}
-	if s, ok := j.sides[source]; ok && s.base != nil {
-		c.version = s.base.Version
+// record leaves a row for every side of a conflict, and for every system's news
+// that did not become golden. A hold leaves them when it opens or its sides change.
+func (j *judging) record(u Unit, d decision) {
+	kept := map[string]bool{}
+	for _, c := range d.kept {
+		kept[c.name] = len(d.kept) > 1
 	}
-	return c
+	held, waits := j.holds[u.Name()]
+	for _, field := range u.Fields {
+		j.each(func(s *side) {
+			if !s.news[field] || s.blind(u) {
+				return
+			}
+			lost := s.seen.Get(field) != s.sys.View(j.golden.Fields, s.row.Stream).Get(field)
+			switch {
+			case waits && j.fresh(held):
+				j.conflict("held", field, s, held.Reason)
+			case !waits && kept[s.sys.Name]:
+				j.conflict("conflict", field, s, d.reason)
+			case !waits && lost:
+				j.conflict("overridden", field, s, d.reason)
+			}
+		})
+	}
 }
 
-// newerFirst orders contenders: by version, then golden, then the order of the
-// rule's list, then the order of names.
-func (j *judging) newerFirst(field string, a, b contender) int {
-	rank := func(c contender) int {
-		if i := slices.Index(j.rules.Authority[field], c.name); i >= 0 {
-			return i
-		}
-		return len(j.rules.Authority[field])
-	}
-	version := func(c contender) int64 {
-		if c.version == nil {
-			return -1 << 63
-		}
-		return *c.version
-	}
-	isSide := func(c contender) int {
-		if c.side == nil {
-			return 0
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(version(b), version(a)), cmp.Compare(isSide(a), isSide(b)),
-		cmp.Compare(rank(a), rank(b)), cmp.Compare(a.name, b.name))
+func (j *judging) conflict(kind, field string, s *side, reason string) {
+	base, _ := s.judgedBefore(field)
+	j.out.Conflicts = append(j.out.Conflicts, Conflict{Field: field, Kind: kind, System: s.sys.Name, Base: base.Pointer(),
+		Seen: s.seen.Get(field).Pointer(), Golden: j.old.Fields.Get(field).Pointer(), Chosen: j.golden.Fields.Get(field).Pointer(), Reason: reason})
 }
 
-func (j *judging) take(field string, s *side) {
-	j.golden.Fields[field], j.golden.Sources[field] = s.seen.Get(field), s.sys.Name
-}
-
-// record keeps every system's news that did not become golden, and golden's
-// own value where it lost against news that had not seen it.
-func (j *judging) record(field string, old Val, d decision) {
-	chosen := j.golden.Fields.Get(field)
-	j.each(func(s *side) {
-		lost := s.news[field] && s.seen.Get(field) != s.sys.View(j.golden.Fields, s.row.Stream).Get(field)
-		if lost || d.beat && d.winner == s {
-			j.conflict(field, s, old, chosen, d.reason)
-		}
-	})
-}
-
-func (j *judging) conflict(field string, s *side, old, chosen Val, reason string) {
-	base := Val{State: Unset}
-	if s.base != nil {
-		base = s.base.Fields.Get(field)
-	}
-	j.out.Conflicts = append(j.out.Conflicts, Conflict{Field: field, Kind: "overridden", System: s.sys.Name,
-		Base: base.Pointer(), Seen: s.seen.Get(field).Pointer(), Golden: old.Pointer(), Chosen: chosen.Pointer(), Reason: reason})
-}
-
-// changed reports whether golden differs from what is stored.
-func (j *judging) changed() bool {
-	if j.in.Golden == nil || j.in.Golden.Live != j.golden.Live {
-		return true
-	}
-	return slices.ContainsFunc(j.rules.Fields, func(f string) bool {
-		return j.golden.Fields.Get(f) != j.in.Golden.Fields.Get(f)
-	})
+// with is golden with a claim in it.
+func with(golden, claim Fields) Fields {
+	out := golden.clone()
+	maps.Copy(out, claim)
+	return out
 }

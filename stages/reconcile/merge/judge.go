@@ -14,6 +14,7 @@ type judging struct {
 	in    Situation
 
 	golden      *Golden // as it becomes
+	old         *Golden // as it was when the fields were decided
 	before      *Golden // as it was once the outcomes were taken in; nil: there was none
 	tombstone   *Tombstone
 	links       map[[2]string]Link
@@ -42,6 +43,7 @@ type side struct {
 	lost    bool   // delete news: it held the live key, and is proven to hold it no more
 	told    string // the ID that it shows or lost
 	news    map[string]bool
+	unseen  map[string]bool // of its news: it had not seen golden
 	frozen  map[string]bool // fields in which it contends in a hold
 }
 
@@ -57,16 +59,34 @@ func (s *side) addressed() bool { return s.unknown == "" && (s.sys.Due || s.sys.
 func Judge(rules *Rules, in Situation) Verdict {
 	j := begin(rules, in)
 	j.learn()
+	j.people()
+	j.stand()
 	j.observe()
 	j.presence()
-	if !j.held {
+	if j.held {
+		j.stay()
+	} else {
 		j.fields()
+	}
+	j.pin()
+	j.freeze()
+	if !j.held {
 		j.follow()
 		j.send()
 	}
 	j.tally()
 	j.noted()
 	return j.verdict()
+}
+
+// stand takes golden as it is before anything new is judged.
+func (j *judging) stand() {
+	j.before = j.golden.clone()
+	j.each(func(s *side) {
+		if j.golden != nil {
+			s.base = j.golden.Bases[s.sys.Name]
+		}
+	})
 }
 
 func begin(rules *Rules, in Situation) *judging {
@@ -79,7 +99,7 @@ func begin(rules *Rules, in Situation) *judging {
 		j.differences[[2]string{d.System, d.Field}] = d
 	}
 	for _, s := range rules.Systems {
-		j.sides[s.Name] = &side{sys: s, news: map[string]bool{}, lagging: map[string]bool{}, frozen: map[string]bool{}}
+		j.sides[s.Name] = &side{sys: s, news: map[string]bool{}, unseen: map[string]bool{}, lagging: map[string]bool{}, frozen: map[string]bool{}}
 	}
 	return j
 }
@@ -173,4 +193,14 @@ func done(o pipeline.Outcome) bool {
 // declined reports whether the system will not take it in this form.
 func declined(o pipeline.Outcome) bool {
 	return o == pipeline.Rejected || o == pipeline.Refused || o == pipeline.NotKept
+}
+
+// changed reports whether golden differs from what is stored.
+func (j *judging) changed() bool {
+	if j.in.Golden == nil || j.in.Golden.Live != j.golden.Live {
+		return true
+	}
+	return slices.ContainsFunc(j.rules.Fields, func(f string) bool {
+		return j.golden.Fields.Get(f) != j.in.Golden.Fields.Get(f)
+	})
 }

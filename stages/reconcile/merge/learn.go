@@ -21,12 +21,6 @@ func (j *judging) learn() {
 		}
 		j.learnFlapping(s)
 	})
-	j.before = j.golden.clone()
-	j.each(func(s *side) {
-		if j.golden != nil {
-			s.base = j.golden.Bases[s.sys.Name]
-		}
-	})
 }
 
 func (j *judging) learnFrom(s *side, o Outcome) {

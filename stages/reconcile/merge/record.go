@@ -10,14 +10,15 @@ import (
 // Rules are what the project file says of an entity.
 type Rules struct {
 	Fields        []string
-	Systems       []System            // in file order
-	Authority     map[string][]string // field -> systems, best first
-	Deletes       []string            // systems whose delete makes golden go
-	AgainstUpdate string              // hold, update, delete
-	Recreate      bool                // what a system without that authority deleted is created again
-	Run           string              // of this judgement
-	NowUS         int64               // its pinned clock
-	WindowUS      int64               // of the guards
+	Units         []Unit // every field is in one
+	Checks        []Check
+	Systems       []System // in file order
+	Deletes       []string // systems whose delete makes golden go
+	AgainstUpdate string   // hold, update, delete
+	Recreate      bool     // what a system without that authority deleted is created again
+	Run           string   // of this judgement
+	NowUS         int64    // its pinned clock
+	WindowUS      int64    // of the guards
 }
 
 // System is one stream of the entity: its mappings as functions, and what may be written.

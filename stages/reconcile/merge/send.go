@@ -24,7 +24,7 @@ func (j *judging) follow() {
 		for field := range s.sys.Reads {
 			old, version := s.judgedBefore(field)
 			v := s.seen.Get(field)
-			if moves := v.Set() || v.State == Unset; !moves || s.frozen[field] {
+			if moves := v.Set() || v.State == Unset; !moves || s.frozen[field] || s.blind(j.unitOf(field)) {
 				base.set(field, old, version)
 				continue
 			}
@@ -134,8 +134,8 @@ func (j *judging) sendCreate(s *side, refused map[string]Difference) {
 			after[column] = v.Pointer()
 		}
 	}
-	if len(after) == 0 {
-		return
+	if len(after) == 0 || overlap(sortedKeys(after), func(column string) bool { return j.mute(s, column) }) {
+		return // there is nothing to create, or it would send a field that waits for a person
 	}
 	// A system that cannot be read now still holds what it was judged by.
 	joined := j.count(func(o *side) bool { return o.sys.Joined && (o.takesPart() || o.unknown != "" && o.base != nil) })
@@ -171,7 +171,7 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 	var flaps []string
 	for _, column := range sortedKeys(s.sys.Feeds) {
 		to, from := written.Get(column), s.row.Stream.Get(column)
-		if !s.sys.Update || !to.Set() || !from.Set() || to == from || !s.concerns(column, differing) {
+		if !s.sys.Update || !to.Set() || !from.Set() || to == from || !s.concerns(column, differing) || j.mute(s, column) {
 			continue
 		}
 		for field, reads := range s.sys.Reads {
@@ -191,7 +191,8 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 	}
 	for _, field := range differing {
 		_, listed := j.differences[[2]string{s.sys.Name, field}]
-		if v := mapped.Get(field); !covered[field] && !listed {
+		waits := overlap(s.sys.Reads[field], func(column string) bool { return j.mute(s, column) })
+		if v := mapped.Get(field); !covered[field] && !listed && !waits {
 			j.differ(Difference{System: s.sys.Name, Field: field, Kind: "overridden",
 				Golden: j.golden.Fields.Get(field).Pointer(), Seen: v.Pointer(), Reason: "not written to this system"})
 		}
@@ -221,7 +222,7 @@ func (j *judging) differing(s *side, mapped Fields) []string {
 	var fields []string
 	for _, field := range sortedKeys(s.sys.Reads) {
 		want, shown := view.Get(field), mapped.Get(field)
-		if want.Set() && shown.Set() && want != shown && !s.lagging[field] {
+		if want.Set() && shown.Set() && want != shown && !s.lagging[field] && !j.silent(s, field) {
 			fields = append(fields, field)
 		}
 	}
