@@ -65,7 +65,7 @@ func findings() []string {
 	return []string{
 		row("'twins'", "'one record per key in a system'", "'merge or delete one of the two records in that system'"),
 		row("'stale'", "'versions only rise'", "'trueup explain ENTITY KEY'"),
-		row("'against_update'", "'a delete and an update that had seen each other'", "'undo one of the two sides, or set resolve.deletes.against_update to update or delete'"),
+		row("'against_update'", "'a delete and an update that had seen each other'", "'trueup decide lists it: --take keep or --take delete; resolve.deletes.against_update decides once for all'"),
 		row("'deleted_elsewhere'", "'only the systems of deletes.authority delete'", "'delete the record in an authority, or set resolve.deletes.recreate to create'"),
 		row("'left_scope'", "'records in scope'", "'delete the record there by hand, widen write.scope, or set write.leave'"),
 		row("'flapping'", "'a value that stays as it was written'", "'if the field is read-only there, take it out of write.fields; if a rule of that system sets it back, let that system be its authority'"),
