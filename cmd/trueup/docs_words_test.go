@@ -159,7 +159,7 @@ func TestKeysOfTheDocumentsExist(t *testing.T) {
 			}
 		}
 	}
-	for _, key := range []string{"map", "query", "headers", "form", "fields"} { // values below names, not keys
+	for _, key := range []string{"map", "query", "headers", "form", "fields", "checks"} { // values below names, not keys
 		named[key] = true
 	}
 	blocks := 0
