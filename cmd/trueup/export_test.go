@@ -36,10 +36,12 @@ func TestExport(t *testing.T) {
 	file, folder, text := filepath.Join(r.dir, "out.duckdb"), filepath.Join(r.dir, "parquet"), filepath.Join(r.dir, "csv")
 	out := must(t, r.dir, r.env, []int{exitDone}, "export", "--out", file)
 	says(t, out, "exported golden ", "exported golden_bookings ", "exported journal ", "in "+file)
-	must(t, r.dir, r.env, []int{exitDone}, "export", "--out", folder)
+	files := must(t, r.dir, r.env, []int{exitDone}, "export", "--out", folder)
 	must(t, r.dir, r.env, []int{exitDone}, "export", "--out", text, "--format", "csv", "--view", "golden_bookings,outcomes")
 	for _, view := range []string{"golden", "golden_bookings", "current_bookings_pms", "outcomes", "runs", "metrics"} {
 		want := asked(view)
+		says(t, out, fmt.Sprintf("exported %-30s %s row", view, want))
+		says(t, files, fmt.Sprintf("exported %-30s %s row", view, want))
 		if got := fmt.Sprint(r.count(t, file, view)); got != want || got == "0" {
 			t.Errorf("%s in the database: %s rows, want %s", view, got, want)
 		}

@@ -65,11 +65,15 @@ func (s *Session) exportDatabase(ctx context.Context, names []string, file strin
 	}
 	defer func() { err = errors.Join(err, s.Exec(context.WithoutCancel(ctx), "DETACH "+Quote(alias))) }()
 	for _, name := range names {
-		rows, err := s.written(ctx, "CREATE TABLE "+Quote(alias)+"."+Quote(name)+" AS SELECT * FROM "+Quote(name))
-		if err != nil {
+		table := Quote(alias) + "." + Quote(name)
+		if err := s.Exec(ctx, "CREATE TABLE "+table+" AS SELECT * FROM "+Quote(name)); err != nil {
 			return nil, err
 		}
-		done = append(done, Exported{name, rows})
+		e := Exported{Name: name} // the statement gives no count, as COPY does
+		if err := s.conn.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&e.Rows); err != nil {
+			return nil, classify("count the rows of "+name, err)
+		}
+		done = append(done, e)
 	}
 	return done, nil
 }
