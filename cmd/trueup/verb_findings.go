@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/stages/monitor"
 	"github.com/trueup-data/trueup/stages/review/story"
@@ -40,6 +41,15 @@ func (c *cli) findingsCommand() *cobra.Command {
 				}
 				if r.Overdue, err = monitor.Overdue(cmd.Context(), s, a.project, time.Now()); err != nil {
 					return err
+				}
+				if len(r.Incidents) == 0 && f.Kind != "" {
+					kinds, err := monitor.Kinds(cmd.Context(), s)
+					if err != nil {
+						return err
+					}
+					if near := config.Nearest(f.Kind, kinds); near != "" && near != f.Kind {
+						return &usageError{err: fmt.Errorf("there is no finding of kind %q", f.Kind), help: "perhaps " + near + " was meant"}
+					}
 				}
 				if c.json() {
 					return c.printJSON(r)

@@ -101,6 +101,9 @@ func parse(fields []string) (*cron.SpecSchedule, error) {
 	return spec, nil
 }
 
+// Zone is the name of the zone.
+func (t Times) Zone() string { return t.zone.String() }
+
 // String is the line and its zone.
 func (t Times) String() string { return t.line + " " + t.zone.String() }
 

@@ -9,7 +9,7 @@ import (
 
 func TestMonitorsHaveDefaultsAndAreChecked(t *testing.T) {
 	p := load(t, rentals)
-	if p.Monitors != (Monitors{Sensitivity: SensitivityNormal, Timezone: "UTC"}) {
+	if p.Monitors != (Monitors{Sensitivity: SensitivityNormal, Timezone: ""}) {
 		t.Errorf("defaults: %+v", p.Monitors)
 	}
 	p = edited(t, "version: 1", "version: 1\nmonitors: {sensitivity: low, timezone: Europe/Lisbon}")
@@ -17,8 +17,8 @@ func TestMonitorsHaveDefaultsAndAreChecked(t *testing.T) {
 		t.Errorf("as written: %+v", p.Monitors)
 	}
 	for text, want := range map[string]string{
-		"monitors: {timezone: Mars/Olympus}":  `"Mars/Olympus" is no time zone`,
-		"monitors: {timezone: Local}":         `"Local" is no time zone`,
+		"monitors: {timezone: Mars/Olympus}":  `no zone is named "Mars/Olympus"`,
+		"monitors: {timezone: Local}":         `"Local" is no name of a zone`,
 		"monitors: {sensitivity: paranoid}":   "sensitivity",
 		"monitors: {notify: [\"slack://x\"]}": `"monitors.notify" is not built yet`,
 	} {

@@ -61,12 +61,16 @@ const fewest = 7
 // prepare makes the parameters.
 func (d detection) prepare(ctx context.Context, s session) error {
 	watch := fmt.Sprintf("CREATE OR REPLACE TEMP TABLE p_watch AS SELECT %d::BIGINT AS at_us, %d::BIGINT AS from_us, %d::BIGINT AS since_us, %s AS timezone, %g::DOUBLE AS far",
-		d.clock.UnixMicro(), d.from.UnixMicro(), d.from.Add(-memory).UnixMicro(), duck.Literal(cmp.Or(d.project.Monitors.Timezone, "UTC")), far[cmp.Or(d.project.Monitors.Sensitivity, config.SensitivityNormal)])
+		d.clock.UnixMicro(), d.from.UnixMicro(), d.from.Add(-memory).UnixMicro(), duck.Literal(zoneOf(d.project)), far[cmp.Or(d.project.Monitors.Sensitivity, config.SensitivityNormal)])
 	streams := "CREATE OR REPLACE TEMP TABLE p_stream (entity VARCHAR, system VARCHAR, due_hours DOUBLE)"
 	var rows []string
 	for _, e := range d.project.Entities {
 		for _, x := range e.Streams {
-			rows = append(rows, fmt.Sprintf("(%s, %s, NULL)", duck.Literal(e.Name), duck.Literal(x.System)))
+			due := "NULL"
+			if every := dueEvery(d.project, e.Name, x.System, d.clock); every > 0 {
+				due = fmt.Sprintf("%g", every.Hours())
+			}
+			rows = append(rows, fmt.Sprintf("(%s, %s, %s)", duck.Literal(e.Name), duck.Literal(x.System), due))
 		}
 	}
 	if len(rows) > 0 {

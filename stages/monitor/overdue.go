@@ -23,6 +23,10 @@ func Overdue(ctx context.Context, s *duck.Session, project *config.Project, now 
 	if err := mount(ctx, s, nil); err != nil {
 		return nil, err
 	}
+	return overdue(ctx, s, project, now)
+}
+
+func overdue(ctx context.Context, s session, project *config.Project, now time.Time) ([]Late, error) {
 	d := detection{project: project, clock: now, from: now, text: statement}
 	if err := d.prepare(ctx, s); err != nil {
 		return nil, err
@@ -46,6 +50,24 @@ func Overdue(ctx context.Context, s *duck.Session, project *config.Project, now 
 			return nil, fmt.Errorf("overdue streams: %w", err)
 		}
 		out = append(out, l)
+	}
+	return out, rows.Err()
+}
+
+// Kinds lists what is watched, in a session that asked Overdue.
+func Kinds(ctx context.Context, s *duck.Session) ([]string, error) {
+	rows, err := s.Query(ctx, "SELECT kind FROM p_kind ORDER BY kind")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var kind string
+		if err := rows.Scan(&kind); err != nil {
+			return nil, fmt.Errorf("kinds of findings: %w", err)
+		}
+		out = append(out, kind)
 	}
 	return out, rows.Err()
 }
