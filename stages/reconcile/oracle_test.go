@@ -186,6 +186,7 @@ func (w *world) judgeBoth() error {
 		got := whole{s.Golden, s.Tombstone, s.Links, s.Differences, s.Findings, conflicts[key], s.Holds, sqlChanges(s)}
 		if !candidates[key] {
 			got.Changes, want.Changes = nil, wanted(v, s)
+			want.Links = toldAsBefore(want.Links, before[key].Links) // only who is looked at tells anything
 		}
 		want.Differences = withPinned(want.Differences, stands, key)
 		if diff := compareWhole(want, got); diff != "" {
@@ -193,6 +194,19 @@ func (w *world) judgeBoth() error {
 		}
 	}
 	return nil
+}
+
+// toldAsBefore are links with the moments at which their systems last told something.
+func toldAsBefore(links, before []merge.Link) []merge.Link {
+	out := slices.Clone(links)
+	for i, l := range out {
+		at := slices.IndexFunc(before, func(b merge.Link) bool { return b.System == l.System && b.ID == l.ID })
+		out[i].ToldUS = 0
+		if at >= 0 {
+			out[i].ToldUS = before[at].ToldUS
+		}
+	}
+	return out
 }
 
 // wanted are the writes that nobody would have looked for: none may be new.
