@@ -70,6 +70,16 @@ func (r *Record) asOf(at time.Time) *Version {
 	return nil
 }
 
+// numbered is the values of a version, or nil.
+func (r *Record) numbered(version int64) Values {
+	for _, v := range r.Versions {
+		if v.Number == version {
+			return v.Values
+		}
+	}
+	return nil
+}
+
 // row is a record as an answer shows it: with one of its versions.
 type row struct {
 	*Record

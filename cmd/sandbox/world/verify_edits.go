@@ -127,6 +127,9 @@ func (v *verifier) fateOfValue(ent *entity, at subject, e Edit, field string, wa
 	if ent.agrees(field, want, now) {
 		return kept
 	}
+	if v.setBack(ent, e, field) {
+		return replaced
+	}
 	rules := v.ruling(at, field)
 	for _, later := range v.byKey[at] {
 		if value, set := later.After[field]; set && later.Seq > e.Seq && ent.agrees(field, value, now) &&
@@ -144,6 +147,60 @@ func (v *verifier) fateOfValue(ent *entity, at subject, e Edit, field string, wa
 		return overridden
 	}
 	return lost
+}
+
+// setBack reports whether people set a field back before anybody was shown what the
+// edit made of it: the answers before and after it show the same.
+func (v *verifier) setBack(ent *entity, e Edit, field string) bool {
+	r := v.recordOf(e)
+	before, after := v.shownAround(e)
+	if r == nil || before < 0 || after < 0 || !ent.agrees(field, r.numbered(before)[field], r.numbered(after)[field]) {
+		return false
+	}
+	was := r.numbered(before)[field]
+	for _, version := range r.Versions {
+		if version.Number <= before || version.Number > after {
+			continue
+		}
+		byPerson := slices.ContainsFunc(v.byKey[subject{e.Entity, e.Key}], func(o Edit) bool { return o.System == e.System && o.Version == version.Number })
+		now := version.Values[field]
+		if !byPerson && !ent.agrees(field, was, now) {
+			return false
+		}
+		was = now
+	}
+	return true
+}
+
+// shownAround gives the last version of the edited record that an answer showed
+// before the edit, and the first one since; -1 where there was none.
+func (v *verifier) shownAround(e Edit) (before, after int64) {
+	before, after = -1, -1
+	for _, served := range v.serves {
+		if !served.Delivered || served.Entity != e.Entity || served.System != e.System {
+			continue
+		}
+		for _, shown := range served.Records {
+			switch {
+			case shown.ID != e.ID:
+			case shown.Version < e.Version:
+				before = max(before, shown.Version)
+			case after < 0 || shown.Version < after:
+				after = shown.Version
+			}
+		}
+	}
+	return before, after
+}
+
+// recordOf is the record that an edit was made in.
+func (v *verifier) recordOf(e Edit) *Record {
+	all := v.records[subject{e.Entity, e.Key}][e.System]
+	i := slices.IndexFunc(all, func(r *Record) bool { return r.ID == e.ID })
+	if i < 0 {
+		return nil
+	}
+	return all[i]
 }
 
 // unseen reports whether a value is that of an earlier edit in another system that

@@ -27,6 +27,15 @@ func (r *rig) patchStaybnb(id, body string) {
 	}
 }
 
+// clear empties a field, as a person does.
+func (r *rig) clear(system, id, field string) {
+	r.t.Helper()
+	r.Advance(time.Minute)
+	if _, err := r.Edit(system, id, world.Values{field: nil}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // reservation is what pair makes, as staybnb writes it.
 func reservation(code string) string {
 	return `{"confirmation_code":"` + code + `","listing_ref":"L-001","guest":{"name":"Ana"},"total_cents":12050,` +
@@ -64,11 +73,26 @@ func TestVerifyCatches(t *testing.T) {
 			r.edit(world.Staybnb, staybnb, "notes", "late")
 			r.patchStaybnb(staybnb, `{"note":null}`)
 		}, []string{"lost edit notes"}},
+		"a note that was set back before anybody was shown it is none": {func(r *rig, pms, staybnb string) {
+			r.do(world.PMS, "GET", "/api/bookings/"+pms, "")
+			r.edit(world.PMS, pms, "notes", "x")
+			r.clear(world.PMS, pms, "notes")
+			r.edit(world.Staybnb, staybnb, "notes", "late")
+			r.do(world.Staybnb, "GET", "/v2/reservations/"+staybnb, "")
+			r.patchPMS(pms, `{"notes":"late"}`)
+		}, nil},
+		"a note that was set back after it was shown is not": {func(r *rig, pms, staybnb string) {
+			r.do(world.PMS, "GET", "/api/bookings/"+pms, "")
+			r.edit(world.PMS, pms, "notes", "x")
+			r.do(world.PMS, "GET", "/api/bookings/"+pms, "")
+			r.clear(world.PMS, pms, "notes")
+			r.edit(world.Staybnb, staybnb, "notes", "late")
+			r.do(world.Staybnb, "GET", "/v2/reservations/"+staybnb, "")
+			r.patchPMS(pms, `{"notes":"late"}`)
+		}, []string{"lost edit notes", "lost edit notes"}},
 		"a note that the PMS cleared rules": {func(r *rig, pms, staybnb string) {
 			r.edit(world.PMS, pms, "notes", "x")
-			if _, err := r.Edit(world.PMS, pms, world.Values{"notes": nil}); err != nil {
-				r.t.Fatal(err)
-			}
+			r.clear(world.PMS, pms, "notes")
 			r.edit(world.Staybnb, staybnb, "notes", "late")
 			r.patchStaybnb(staybnb, `{"note":null}`)
 		}, nil},
