@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -23,12 +24,18 @@ func TestARunLeavesItsFigures(t *testing.T) {
 			api.ServeHTTP(w, r)
 		})
 	}})
-	h.hourly(pipeline.Sweep)
+	read := map[string]int64{}
+	for _, x := range h.hourly(pipeline.Sweep).Extracted {
+		read[x.Stream.System] = x.Counts.Inserted
+	}
+	if read[world.PMS] == 0 || read[world.Staybnb] == 0 {
+		t.Fatalf("the first sweep read nothing: %v", read)
+	}
 	away.Store(true)
 	h.hourly(pipeline.Incremental)
 	must(t, h.life(func(p *process) error {
 		for what, want := range map[string]string{
-			"name = 'extract.inserted'":                                        "run-001 pms 18.0; run-001 staybnb 15.0; run-002 pms 0.0; run-002 staybnb 0.0",
+			"name = 'extract.inserted'":                                        fmt.Sprintf("run-001 pms %d.0; run-001 staybnb %d.0; run-002 pms 0.0; run-002 staybnb 0.0", read[world.PMS], read[world.Staybnb]),
 			"name = 'extract.state'":                                           "run-001 pms 0.0; run-001 staybnb 0.0; run-002 pms 0.0; run-002 staybnb 2.0",
 			"name = 'extract.baseline'":                                        "run-001 pms 1.0; run-001 staybnb 1.0; run-002 pms 0.0; run-002 staybnb 0.0",
 			"name = 'extract.missing_now'":                                     "run-001 pms 0.0; run-001 staybnb 0.0",
