@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,69 +15,70 @@ import (
 // mutation is a mistake that one could make in the SQL.
 type mutation struct {
 	name, file, from, to string
+	scenario             string // that shows it, where few games come to it; "": the games do
 }
 
 // Each of these loses, deletes, doubles or resurrects something.
 var mutations = []mutation{
-	{"a null that nobody put there is news", "observe", "THEN 'unset' ELSE m.state END", "THEN m.state ELSE m.state END"},
-	{"a write in doubt is taken for known", "observe", "WHEN d._key IS NOT NULL THEN 'in_doubt'", "WHEN false THEN 'in_doubt'"},
-	{"missing is taken for known", "observe", "WHEN h.missing THEN 'missing'", "WHEN false THEN 'missing'"},
-	{"an unread system is taken for known", "observe", "THEN 'unread'", "THEN ''"},
-	{"two live records are taken for one", "observe", "WHEN h.live > 1 THEN 'twins'", "WHEN false THEN 'twins'"},
-	{"a dead letter is forgotten", "observe", "WHEN u._key IS NOT NULL THEN 'dead_letter'", "WHEN false THEN 'dead_letter'"},
-	{"a deleted record is live again by a late page", "observe", "r.asked_us <= l.at_us + s.settle_us", "false"},
-	{"a lagging page is news", "observe", "s.asked_us < a.at_us + p.settle_us", "false"},
-	{"any system may delete", "presence", "LEFT JOIN p_deletes d USING (system)\n", "LEFT JOIN (SELECT system FROM p_system) d USING (system)\n"},
-	{"a delete does not look for updates", "presence", "WHEN s.updaters IS NULL THEN 'dies'", "WHEN true THEN 'dies'"},
-	{"a new life keeps the old bases", "presence", "f.fate = 'reborn' OR f.fate IN ('live', 'dies')", "f.fate IN ('live', 'dies')"},
-	{"an old ID begins a new life", "presence", "s.id IS NOT NULL AND NOT s.old AS part", "s.id IS NOT NULL AS part"},
-	{"base is not asked for news", "fields", "AND (n.state <> n.base_state OR n.value IS DISTINCT FROM n.base_value)", ""},
-	{"the last of the list rules", "fields", "ORDER BY a.rank) = 1", "ORDER BY a.rank DESC) = 1"},
-	{"an authority that is unknown does not rule", "fields", "WHEN p.unknown <> '' OR p.id IS NOT NULL", "WHEN p.id IS NOT NULL"},
-	{"golden does not contend", "contest", "SEMI JOIN (FROM side_news WHERE unseen)", "SEMI JOIN (FROM side_news WHERE false)"},
-	{"who is provably older still counts", "contest", "(future OR coalesce(until", "(future OR false AND coalesce(until"},
-	{"the skew is forgotten", "contest", "until + skew_us < max", "until < max"},
-	{"a time beyond now counts", "contest", "coalesce(k.is_clock AND k.until > r.run_at_us + u.skew_us, false) AS future", "false AS future"},
-	{"who is covered contends all the same", "contest", "CASE WHEN kept & m = 0 THEN", "CASE WHEN true THEN"},
-	{"the order of the rule is forgotten", "contest", "ORDER BY beaten, rank, source", "ORDER BY beaten, source"},
-	{"golden does not rank as its source", "contest", "LEFT JOIN p_rank a ON a.unit = c.unit AND a.system = c.source", "LEFT JOIN p_rank a ON false"},
-	{"a hold is decided by the order of names", "held", "WHERE kind = 'hold' AND many > 1", "WHERE false"},
-	{"a hold closes when one side is left", "held", " OR s.kind = 'hold' AND c._key IS NOT NULL", ""},
-	{"a hold closes while a side cannot be read", "held", "s.fate = 'held' OR s.is_unknown OR", "s.fate = 'held' OR"},
-	{"a check is not looked at", "held", "WHERE m.winner IS NOT NULL)", "WHERE false)"},
-	{"a group that does not map is judged", "fields", "WHERE s.state = 'unknown' AND f.unit <> f.field", "WHERE false"},
-	{"the base of a contender moves", "judged", "AND f._key IS NULL AND coalesce(n.state", "AND coalesce(n.state"},
-	{"a held field is sent", "send", "ANTI JOIN waiting_column h ON h._key = a._key AND h.system = a.system AND h.col = w.col\n", ""},
-	{"a create sends a held field", "send", " HAVING count(h.col) = 0", ""},
-	{"a decision judges nothing", "decided", "WHERE base1._key = s._key", "WHERE false AND base1._key = s._key"},
-	{"a decision changes nothing", "decided", "WHERE golden1._key = c._key", "WHERE false AND golden1._key = c._key"},
-	{"what a person left is sent", "judged", "INSERT INTO difference1 FROM pin;", ""},
-	{"open holds are not looked at", "candidates", "WHERE h.state = 'open' AND h.entity", "WHERE false AND h.entity"},
-	{"a write's answer is not taken into base", "learn", "WHERE o.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept')\n  AND (o.op", "WHERE false AND (o.op"},
-	{"our own delete is news", "learn", "WHERE op = 'delete' AND outcome IN ('applied', 'applied_partly', 'already_true')", "WHERE false"},
-	{"base does not follow what was overridden", "judged", "CASE WHEN moves THEN state", "CASE WHEN false THEN state"},
-	{"a payload that left a field out moves its version", "judged", "WHEN moves AND carried THEN version", "WHEN moves THEN version"},
-	{"a write moves the version of what it did not send", "learn", "THEN t.version\n            ELSE b.version", "THEN t.version\n            ELSE coalesce(t.version, b.version)"},
-	{"what lags is sent", "send", "AND NOT n.lagging\n", "\n"},
-	{"a refusal is forgotten", "send", "ANTI JOIN refused r ON r._key = p._key AND r.system = p.system AND r.field = '' AND r.golden = p.effect", ""},
-	{"what the system deleted is created again", "send", "coalesce(l.deleted_there, false) AND NOT r.recreate AS waits", "false AS waits"},
-	{"nothing waits for the plan", "plan", "WHEN (NOT s.joined OR n.unjoined) AND NOT r.yes THEN 'planned'", ""},
-	{"a settled change is proposed again", "plan", "WHERE e.change IS NULL OR e.state IN ('planned', 'ready', 'held', 'superseded')", ""},
-	{"the guard counts nothing", "guard", "WHERE v.keys > greatest", "WHERE false AND v.keys > greatest"},
-	{"what is no longer wanted stays", "guard", "ANTI JOIN final_change f ON f.change = c.change;", "WHERE false;"},
-	{"what leaves a scope stays there", "send", "s.leave <> 'keep' AND w._key IS NULL AS goes", "false AS goes"},
-	{"nobody is asked before it is deleted", "plan", "WHEN n.asks AND NOT", "WHEN false AND n.asks AND NOT"},
-	{"a decision counts for sides that were not shown", "presence", "SELECT w._key, bool_and(c._key IS NULL OR", "SELECT w._key, bool_and(true OR"},
-	{"a decision on a side that is away is taken in", "presence", "s.blind AND coalesce(w.blind, true) AS waits", "s.blind AND w._key IS NULL AS waits"},
-	{"no stream is ever quarantined", "input", "WHERE m.keys > m.most", "WHERE false"},
-	{"the window of the input is not counted", "input", "WHERE x.told_at > n.since", "WHERE false"},
-	{"what was approved counts again", "send", "WHERE r.asked_us > coalesce(l.up_to_us, 0)", "WHERE true"},
-	{"records that are new to golden count as news", "send", "(t.kind = 'stale' OR f.fate NOT IN ('born', 'reborn'))", "true"},
-	{"versions that go back are not counted", "send", "SELECT _key, system, 'stale' FROM went_back", "SELECT _key, system, 'stale' FROM went_back WHERE false"},
-	{"a quarantined stream is judged", "observe", "WHEN s.quarantined THEN 'quarantined'", "WHEN false THEN 'quarantined'"},
-	{"creates are not guarded", "plan", "n.op || 's' AS kind", "CASE n.op WHEN 'create' THEN '' ELSE n.op || 's' END AS kind"},
-	{"keys with open changes are not looked at", "candidates", "WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt')", "WHERE false"},
-	{"what a system missed is not looked at", "candidates", "SELECT _khash, _key FROM in_golden_behind", "SELECT _khash, _key FROM in_golden_behind WHERE false"},
+	{"a null that nobody put there is news", "observe", "THEN 'unset' ELSE m.state END", "THEN m.state ELSE m.state END", ""},
+	{"a write in doubt is taken for known", "observe", "WHEN d._key IS NOT NULL THEN 'in_doubt'", "WHEN false THEN 'in_doubt'", ""},
+	{"missing is taken for known", "observe", "WHEN h.missing THEN 'missing'", "WHEN false THEN 'missing'", ""},
+	{"an unread system is taken for known", "observe", "THEN 'unread'", "THEN ''", ""},
+	{"two live records are taken for one", "observe", "WHEN h.live > 1 THEN 'twins'", "WHEN false THEN 'twins'", ""},
+	{"a dead letter is forgotten", "observe", "WHEN u._key IS NOT NULL THEN 'dead_letter'", "WHEN false THEN 'dead_letter'", ""},
+	{"a deleted record is live again by a late page", "observe", "r.asked_us <= l.at_us + s.settle_us", "false", ""},
+	{"a lagging page is news", "observe", "s.asked_us < a.at_us + p.settle_us", "false", ""},
+	{"any system may delete", "presence", "LEFT JOIN p_deletes d USING (system)\n", "LEFT JOIN (SELECT system FROM p_system) d USING (system)\n", ""},
+	{"a delete does not look for updates", "presence", "WHEN s.updaters IS NULL THEN 'dies'", "WHEN true THEN 'dies'", ""},
+	{"a new life keeps the old bases", "presence", "f.fate = 'reborn' OR f.fate IN ('live', 'dies')", "f.fate IN ('live', 'dies')", ""},
+	{"an old ID begins a new life", "presence", "s.id IS NOT NULL AND NOT s.old AS part", "s.id IS NOT NULL AS part", ""},
+	{"base is not asked for news", "fields", "AND (n.state <> n.base_state OR n.value IS DISTINCT FROM n.base_value)", "", ""},
+	{"the last of the list rules", "fields", "ORDER BY a.rank) = 1", "ORDER BY a.rank DESC) = 1", ""},
+	{"an authority that is unknown does not rule", "fields", "WHEN p.unknown <> '' OR p.id IS NOT NULL", "WHEN p.id IS NOT NULL", ""},
+	{"golden does not contend", "contest", "SEMI JOIN (FROM side_news WHERE unseen)", "SEMI JOIN (FROM side_news WHERE false)", ""},
+	{"who is provably older still counts", "contest", "(future OR coalesce(until", "(future OR false AND coalesce(until", ""},
+	{"the skew is forgotten", "contest", "until + skew_us < max", "until < max", "latest-edits-within-the-skew-are-not-ordered"},
+	{"a time beyond now counts", "contest", "coalesce(k.is_clock AND k.until > r.run_at_us + u.skew_us, false) AS future", "false AS future", ""},
+	{"who is covered contends all the same", "contest", "CASE WHEN kept & m = 0 THEN", "CASE WHEN true THEN", ""},
+	{"the order of the rule is forgotten", "contest", "ORDER BY beaten, rank, source", "ORDER BY beaten, source", ""},
+	{"golden does not rank as its source", "contest", "LEFT JOIN p_rank a ON a.unit = c.unit AND a.system = c.source", "LEFT JOIN p_rank a ON false", ""},
+	{"a hold is decided by the order of names", "held", "WHERE kind = 'hold' AND many > 1", "WHERE false", ""},
+	{"a hold closes when one side is left", "held", " OR s.kind = 'hold' AND c._key IS NOT NULL", "", ""},
+	{"a hold closes while a side cannot be read", "held", "s.fate = 'held' OR s.is_unknown OR", "s.fate = 'held' OR", ""},
+	{"a check is not looked at", "held", "WHERE m.winner IS NOT NULL)", "WHERE false)", ""},
+	{"a group that does not map is judged", "fields", "WHERE s.state = 'unknown' AND f.unit <> f.field", "WHERE false", ""},
+	{"the base of a contender moves", "judged", "AND f._key IS NULL AND coalesce(n.state", "AND coalesce(n.state", ""},
+	{"a held field is sent", "send", "ANTI JOIN waiting_column h ON h._key = a._key AND h.system = a.system AND h.col = w.col\n", "", ""},
+	{"a create sends a held field", "send", " HAVING count(h.col) = 0", "", ""},
+	{"a decision judges nothing", "decided", "WHERE base1._key = s._key", "WHERE false AND base1._key = s._key", ""},
+	{"a decision changes nothing", "decided", "WHERE golden1._key = c._key", "WHERE false AND golden1._key = c._key", ""},
+	{"what a person left is sent", "judged", "INSERT INTO difference1 FROM pin;", "", ""},
+	{"open holds are not looked at", "candidates", "WHERE h.state = 'open' AND h.entity", "WHERE false AND h.entity", ""},
+	{"a write's answer is not taken into base", "learn", "WHERE o.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept')\n  AND (o.op", "WHERE false AND (o.op", ""},
+	{"our own delete is news", "learn", "WHERE op = 'delete' AND outcome IN ('applied', 'applied_partly', 'already_true')", "WHERE false", ""},
+	{"base does not follow what was overridden", "judged", "CASE WHEN moves THEN state", "CASE WHEN false THEN state", ""},
+	{"a payload that left a field out moves its version", "judged", "WHEN moves AND carried THEN version", "WHEN moves THEN version", ""},
+	{"a write moves the version of what it did not send", "learn", "THEN t.version\n            ELSE b.version", "THEN t.version\n            ELSE coalesce(t.version, b.version)", ""},
+	{"what lags is sent", "send", "AND NOT n.lagging\n", "\n", ""},
+	{"a refusal is forgotten", "send", "ANTI JOIN refused r ON r._key = p._key AND r.system = p.system AND r.field = '' AND r.golden = p.effect", "", "refused-is-a-known-difference"},
+	{"what the system deleted is created again", "send", "coalesce(l.deleted_there, false) AND NOT r.recreate AS waits", "false AS waits", ""},
+	{"nothing waits for the plan", "plan", "WHEN (NOT s.joined OR n.unjoined) AND NOT r.yes THEN 'planned'", "", ""},
+	{"a settled change is proposed again", "plan", "WHERE e.change IS NULL OR e.state IN ('planned', 'ready', 'held', 'superseded')", "", ""},
+	{"the guard counts nothing", "guard", "WHERE v.keys > greatest", "WHERE false AND v.keys > greatest", ""},
+	{"what is no longer wanted stays", "guard", "ANTI JOIN final_change f ON f.change = c.change;", "WHERE false;", ""},
+	{"what leaves a scope stays there", "send", "s.leave <> 'keep' AND w._key IS NULL AS goes", "false AS goes", ""},
+	{"nobody is asked before it is deleted", "plan", "WHEN n.asks AND NOT", "WHEN false AND n.asks AND NOT", ""},
+	{"a decision counts for sides that were not shown", "presence", "SELECT w._key, bool_and(c._key IS NULL OR", "SELECT w._key, bool_and(true OR", "a-decision-counts-for-what-was-shown"},
+	{"a decision on a side that is away is taken in", "presence", "s.blind AND coalesce(w.blind, true) AS waits", "s.blind AND w._key IS NULL AS waits", ""},
+	{"no stream is ever quarantined", "input", "WHERE m.keys > m.most", "WHERE false", ""},
+	{"the window of the input is not counted", "input", "WHERE x.told_at > n.since", "WHERE false", ""},
+	{"what was approved counts again", "send", "WHERE r.asked_us > coalesce(l.up_to_us, 0)", "WHERE true", ""},
+	{"records that are new to golden count as news", "send", "(t.kind = 'stale' OR f.fate NOT IN ('born', 'reborn'))", "true", ""},
+	{"versions that go back are not counted", "send", "SELECT _key, system, 'stale' FROM went_back", "SELECT _key, system, 'stale' FROM went_back WHERE false", ""},
+	{"a quarantined stream is judged", "observe", "WHEN s.quarantined THEN 'quarantined'", "WHEN false THEN 'quarantined'", ""},
+	{"creates are not guarded", "plan", "n.op || 's' AS kind", "CASE n.op WHEN 'create' THEN '' ELSE n.op || 's' END AS kind", ""},
+	{"keys with open changes are not looked at", "candidates", "WHERE state IN ('planned', 'ready', 'held', 'sent', 'in_doubt')", "WHERE false", ""},
+	{"what a system missed is not looked at", "candidates", "SELECT _khash, _key FROM in_golden_behind", "SELECT _khash, _key FROM in_golden_behind WHERE false", ""},
 }
 
 // text of a statement with the mistake in it.
@@ -96,6 +98,7 @@ func (m mutation) text(name string) (string, error) {
 func TestMutationsAreCaught(t *testing.T) {
 	only := os.Getenv("TRUEUP_MUTATION") // part of a name; all of them without it
 	open := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool { return !strings.Contains(m.name, only) })
+	open = slices.DeleteFunc(open, func(m mutation) bool { return m.scenario != "" && m.shows(t) })
 	for seed := uint64(1); seed < 12 && len(open) > 0; seed++ {
 		g := newGame(t, seed, 120)
 		g.w.exec("PRAGMA disable_optimizer") // tables are small: planning is most of the work
@@ -112,6 +115,13 @@ func TestMutationsAreCaught(t *testing.T) {
 	for _, m := range open {
 		t.Errorf("not caught: %s", m.name)
 	}
+}
+
+// shows reports whether the mutation's scenario ends otherwise than it should.
+func (m mutation) shows(t *testing.T) bool {
+	t.Helper()
+	got, end, _ := play(t, filepath.Join(scenarioRoot, m.scenario), m.text)
+	return !slices.Equal(got, end)
 }
 
 // uncaught are the mutations that give the same as the true SQL here.

@@ -77,26 +77,35 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
-			var start scenarioStart
-			var steps, end []string
-			readYAML(t, folder, "start.yaml", &start)
-			readYAML(t, folder, "steps.yaml", &steps)
-			s := newScenario(t, start)
-			for _, step := range steps {
-				s.do(step)
-			}
-			got := s.end()
+			got, end, about := play(t, folder, sqlText)
 			if os.Getenv("TRUEUP_WRITE_SCENARIOS") != "" {
 				text, err := yaml.Marshal(got)
 				must(t, err)
 				must(t, os.WriteFile(filepath.Join(folder, "end.yaml"), text, 0o600))
+				return
 			}
-			readYAML(t, folder, "end.yaml", &end)
 			if !slices.Equal(got, end) {
-				t.Fatalf("%s\nat the end:\n  %s\nexpected:\n  %s", start.About, strings.Join(got, "\n  "), strings.Join(end, "\n  "))
+				t.Fatalf("%s\nat the end:\n  %s\nexpected:\n  %s", about, strings.Join(got, "\n  "), strings.Join(end, "\n  "))
 			}
 		})
 	}
+}
+
+// play plays a folder with statements, and gives what is so at the end, what must
+// be so, and what it is about.
+func play(t *testing.T, folder string, text func(string) (string, error)) (got, end []string, about string) {
+	t.Helper()
+	var start scenarioStart
+	var steps []string
+	readYAML(t, folder, "start.yaml", &start)
+	readYAML(t, folder, "steps.yaml", &steps)
+	readYAML(t, folder, "end.yaml", &end)
+	s := newScenario(t, start)
+	s.w.text = text
+	for _, step := range steps {
+		s.do(step)
+	}
+	return s.end(), end, start.About
 }
 
 func readYAML(t *testing.T, folder, name string, into any) {

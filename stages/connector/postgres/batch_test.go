@@ -91,7 +91,7 @@ func TestABatchThatWaitsTooLongForARowMayBeSentAgain(t *testing.T) {
 	w := newWorld(t, items)
 	w.insert(1, 2)
 	s := stream(t, w.dsn(), parts{write: writes})
-	s.client.timeout = 400e6 // the server gives up after three quarters of it
+	s.client.timeout = 4e9 // the server gives up after three quarters of it, long before we do
 	other := w.server.Connect(t, w.name)
 	pgtest.Exec(t, other, "BEGIN; UPDATE items SET note = 'mine' WHERE id = 2 RETURNING 1")
 	_, err := s.SendBatch(t.Context(), batchOf(t, s, pay(2, "9")...), open)

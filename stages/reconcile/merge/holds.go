@@ -287,7 +287,7 @@ func (j *judging) pin() {
 }
 
 func (j *judging) pinRow(sys System, r Row, shown Contender) {
-	mapped, written := sys.Map(r.Stream), sys.Write(j.golden.Fields)
+	mapped, written := sys.Shows(r.Stream), sys.Write(j.golden.Fields)
 	for field, v := range shown.Fields {
 		if left := valOf(v.State, v.Value); !left.Set() || mapped.Get(field) != left {
 			continue
