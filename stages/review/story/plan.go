@@ -283,10 +283,7 @@ func ruleOf(e config.Entity, field string) string {
 	if !own {
 		rule = e.Resolve.Default
 	}
-	if len(rule.Authority) > 0 {
-		return "authority"
-	}
-	return ""
+	return rule.Kind()
 }
 
 // do runs a statement of the folder sql that gives no rows.
