@@ -60,7 +60,7 @@ var mutations = []mutation{
 	{"a payload that left a field out moves its version", "judged", "WHEN moves AND carried THEN version", "WHEN moves THEN version", ""},
 	{"a write moves the version of what it did not send", "learn", "THEN t.version\n            ELSE b.version", "THEN t.version\n            ELSE coalesce(t.version, b.version)", ""},
 	{"what lags is sent", "send", "AND NOT n.lagging\n", "\n", ""},
-	{"a refusal is forgotten", "send", "ANTI JOIN refused r ON r._key = p._key AND r.system = p.system AND r.field = '' AND r.golden = p.effect", "", "refused-is-a-known-difference"},
+	{"a refusal is forgotten", "send", "ANTI JOIN refused r ON r._key = p._key AND r.system = p.system AND r.field = '' AND r.golden = p.effect", "", "a-refused-delete-is-not-sent-again"},
 	{"what the system deleted is created again", "send", "coalesce(l.deleted_there, false) AND NOT r.recreate AS waits", "false AS waits", ""},
 	{"nothing waits for the plan", "plan", "WHEN (NOT s.joined OR n.unjoined) AND NOT r.yes THEN 'planned'", "", ""},
 	{"a settled change is proposed again", "plan", "WHERE e.change IS NULL OR e.state IN ('planned', 'ready', 'held', 'superseded')", "", ""},
