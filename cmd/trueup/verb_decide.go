@@ -14,6 +14,7 @@ import (
 
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/stages/review"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
@@ -53,7 +54,7 @@ func (c *cli) decideCommand(kind, use, short string) *cobra.Command {
 
 // doDecide stores what a person says of everything that args and flags name.
 func (c *cli) doDecide(ctx context.Context, kind string, args []string, f decideFlags) error {
-	return c.withSession(ctx, func(a *app, s *duck.Session, _ uint64) error {
+	return c.withSession(ctx, func(a *app, s *duck.Session, _ *lake.Snapshot) error {
 		lifted, err := story.Quarantines(ctx, s, args)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/stages/monitor"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
@@ -27,7 +28,7 @@ func (c *cli) findingsCommand() *cobra.Command {
 			if len(args) == 1 {
 				f.ID = args[0]
 			}
-			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ uint64) error {
+			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ *lake.Snapshot) error {
 				if err := systemNamed(a.project, f.System); err != nil {
 					return err
 				}

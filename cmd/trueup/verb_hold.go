@@ -14,6 +14,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/schemas"
 	"github.com/trueup-data/trueup/stages/review"
 	"github.com/trueup-data/trueup/stages/review/story"
@@ -64,7 +65,7 @@ func (f holdFlags) chosen() int {
 }
 
 func (c *cli) listHolds(ctx context.Context) error {
-	return c.withSession(ctx, func(_ *app, s *duck.Session, _ uint64) error {
+	return c.withSession(ctx, func(_ *app, s *duck.Session, _ *lake.Snapshot) error {
 		holds, err := story.Holds(ctx, s, "")
 		if err != nil {
 			return err
@@ -124,7 +125,7 @@ func fieldTexts(values map[string]string) string {
 
 // decideHold stores what a person says of one hold.
 func (c *cli) decideHold(ctx context.Context, name string, f holdFlags) error {
-	return c.withSession(ctx, func(a *app, s *duck.Session, _ uint64) error {
+	return c.withSession(ctx, func(a *app, s *duck.Session, _ *lake.Snapshot) error {
 		holds, err := story.Holds(ctx, s, name)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
 
@@ -24,12 +25,12 @@ type statusReport struct {
 func (c *cli) statusCommand() *cobra.Command {
 	return &cobra.Command{Use: "status", Short: "Where everything stands, in one look", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, seq uint64) error {
+			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, head *lake.Snapshot) error {
 				st, err := story.ReadStatus(cmd.Context(), s, a.project)
 				if err != nil {
 					return err
 				}
-				st.Commit = seq
+				st.Commit = head.Seq()
 				r := statusReport{Project: a.project.Name, Status: st}
 				if r.Holder, _, err = a.lake.Holder(cmd.Context()); err != nil {
 					return err
@@ -54,7 +55,7 @@ func (c *cli) runsCommand() *cobra.Command {
 			if n < 1 {
 				return &usageError{err: fmt.Errorf("--last is %d; it is 1 or more", n), help: "trueup runs --help"}
 			}
-			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ uint64) error {
+			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ *lake.Snapshot) error {
 				runs, err := story.Runs(cmd.Context(), s, n)
 				if err != nil {
 					return err
@@ -77,7 +78,7 @@ func (c *cli) explainCommand() *cobra.Command {
 			if len(args) == 1 {
 				return c.explainCode(args[0])
 			}
-			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ uint64) error {
+			return c.withSession(cmd.Context(), func(a *app, s *duck.Session, _ *lake.Snapshot) error {
 				if err := entityNamed(a.project, args[0]); err != nil {
 					return err
 				}

@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
 
 // withSession opens the project read-only at the head and calls do.
-func (c *cli) withSession(ctx context.Context, do func(*app, *duck.Session, uint64) error) (err error) {
+func (c *cli) withSession(ctx context.Context, do func(*app, *duck.Session, *lake.Snapshot) error) (err error) {
 	a, err := c.openApp(ctx)
 	if err != nil {
 		return err
@@ -27,7 +28,7 @@ func (c *cli) withSession(ctx context.Context, do func(*app, *duck.Session, uint
 		return err
 	}
 	defer session.Close()
-	return do(a, session, head.Commit().Seq)
+	return do(a, session, head)
 }
 
 func (c *cli) planCommand() *cobra.Command {
@@ -46,18 +47,18 @@ func (f *planFlags) bind(cmd *cobra.Command) {
 }
 
 func (c *cli) doPlan(ctx context.Context, f planFlags) error {
-	return c.withSession(ctx, func(a *app, s *duck.Session, _ uint64) error {
+	return c.withSession(ctx, func(a *app, s *duck.Session, head *lake.Snapshot) error {
 		if err := entityNamed(a.project, f.entity); err != nil {
 			return err
 		}
 		if c.json() {
-			changes, err := story.Planned(ctx, s, a.project, time.Now(), f.entity)
+			changes, err := story.Planned(ctx, s, a.project, head.Clock(time.Now()), f.entity)
 			if err != nil {
 				return err
 			}
 			return c.printJSON(changes)
 		}
-		plan, err := story.ReadPlan(ctx, s, a.project, time.Now(), f.cut())
+		plan, err := story.ReadPlan(ctx, s, a.project, head.Clock(time.Now()), f.cut())
 		if err == nil {
 			c.printPlan(plan, f)
 		}
@@ -83,7 +84,7 @@ func (c *cli) changesCommand() *cobra.Command {
 
 // withChanges reads the changes that a filter lets through and prints them.
 func (c *cli) withChanges(ctx context.Context, f *story.Filter, show func([]story.Change)) error {
-	return c.withSession(ctx, func(a *app, s *duck.Session, _ uint64) error {
+	return c.withSession(ctx, func(a *app, s *duck.Session, _ *lake.Snapshot) error {
 		if err := errors.Join(entityNamed(a.project, f.Entity), systemNamed(a.project, f.System)); err != nil {
 			return err
 		}

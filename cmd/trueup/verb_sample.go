@@ -7,13 +7,14 @@ import (
 
 	"github.com/trueup-data/trueup/pipeline/duck"
 	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/stages/reconcile"
 )
 
 // doSample tries the mappings on real records of the store. A field that never
 // comes to rest is an error: it would be written again in every run.
 func (c *cli) doSample(ctx context.Context, n int) error {
-	return c.withSession(ctx, func(a *app, s *duck.Session, _ uint64) error {
+	return c.withSession(ctx, func(a *app, s *duck.Session, _ *lake.Snapshot) error {
 		var all []reconcile.Sampled
 		var tried int64
 		for _, e := range a.project.Entities {

@@ -12,6 +12,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/observe"
+	"github.com/trueup-data/trueup/pipeline/pace"
 	"github.com/trueup-data/trueup/stages/run"
 	"github.com/trueup-data/trueup/stages/run/schedule"
 )
@@ -48,22 +49,10 @@ func (c *cli) serve(ctx context.Context, listen string) (err error) {
 		}
 		defer stop()
 	}
-	k := &schedule.Keeper{Look: w.look, Now: time.Now, Sleep: sleep, Log: w.log, Run: func(ctx context.Context, choice schedule.Choice) error {
+	k := &schedule.Keeper{Look: w.look, Now: time.Now, Sleep: pace.Sleep, Log: w.log, Run: func(ctx context.Context, choice schedule.Choice) error {
 		return c.scheduled(ctx, w, choice)
 	}}
 	return k.Keep(ctx)
-}
-
-// sleep waits; it is ctx's error if that ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // scheduled does one run that is due, in parts of its own: nothing of it outlives

@@ -16,7 +16,7 @@ import (
 func BenchmarkLoadPaced(b *testing.B) {
 	const allowed, latency, writers = 200, 5 * time.Millisecond, 8
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_ = wait(r.Context(), latency)
+		_ = Sleep(r.Context(), latency)
 	}))
 	defer srv.Close()
 	send := func(ctx context.Context) Attempt {

@@ -16,14 +16,15 @@ func (c Clock) orReal() Clock {
 		c.Now = time.Now
 	}
 	if c.Wait == nil {
-		c.Wait = wait
+		c.Wait = Sleep
 	}
 	return c
 }
 
-// wait blocks for d on the real clock. A context that is already over wins even
-// over a wait of nothing, so that a cancelled run takes no more tokens.
-func wait(ctx context.Context, d time.Duration) error {
+// Sleep waits for d on the real clock, and gives ctx's error if that ends first. A
+// context that is already over wins even over a wait of nothing, so that a
+// cancelled run takes no more tokens.
+func Sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil || d <= 0 {
 		return err
 	}

@@ -27,7 +27,7 @@ func (m *meter) Throttle(string) { m.throttles.Add(1) }
 // takes is a send that lasts d and gives a.
 func takes(d time.Duration, a Attempt) func(context.Context) Attempt {
 	return func(ctx context.Context) Attempt {
-		if err := wait(ctx, d); err != nil {
+		if err := Sleep(ctx, d); err != nil {
 			a.Err = err
 		}
 		return a
@@ -89,7 +89,7 @@ func TestNoWindowSeesMoreThanRateAndBurst(t *testing.T) {
 						mu.Unlock()
 						return takes(10*time.Millisecond, Attempt{})(ctx)
 					})
-					_ = wait(t.Context(), idle)
+					_ = Sleep(t.Context(), idle)
 				}
 			})
 		}
@@ -287,12 +287,12 @@ func TestWhatMustNotBeRepeatedIsSentOnce(t *testing.T) {
 func TestPushbackLowersRateAndSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New(Options{System: "s", RequestsPerSecond: 100, Concurrency: 10, Adaptive: true})
-		_ = wait(t.Context(), time.Minute)
+		_ = Sleep(t.Context(), time.Minute)
 		_ = g.Do(t.Context(), Bulk, Policy{MaxTries: 1}, takes(0, Attempt{Err: errors.New("429"), Again: true, Result: Result{Throttled: true}}))
 		if g.rate.Limit() != 70 || g.limit() != 7 {
 			t.Errorf("rate %v and %d slots after push-back, want 70 and 7", g.rate.Limit(), g.limit())
 		}
-		_ = wait(t.Context(), time.Minute)
+		_ = Sleep(t.Context(), time.Minute)
 		_ = g.Do(t.Context(), Bulk, Policy{}, takes(0, Attempt{}))
 		if g.rate.Limit() != 100 || g.limit() != 10 {
 			t.Errorf("rate %v and %d slots after a quiet minute, want all", g.rate.Limit(), g.limit())

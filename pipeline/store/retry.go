@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trueup-data/trueup/pipeline/fault"
+	"github.com/trueup-data/trueup/pipeline/pace"
 )
 
 // Policy says how often Retry tries and how long it waits. The zero value is
@@ -48,7 +49,7 @@ func (p Policy) attempts() attempts {
 		p.Wait = Backoff
 	}
 	if p.Sleep == nil {
-		p.Sleep = sleep
+		p.Sleep = pace.Sleep
 	}
 	return attempts{policy: p}
 }
@@ -63,17 +64,6 @@ func Retry(s Store, p Policy) Store { return &retried{Store: s, policy: p} }
 type retried struct {
 	Store
 	policy Policy
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // attempts counts failures in a row of one call.

@@ -1,7 +1,8 @@
 -- Counts against their season. Each hour is compared with what the hours before
 -- it let expect, in two passes: the first finds the hours that stand out, the
--- second makes the baseline without them. No frame looks at or after its own row,
--- so one hour and eight weeks of hours give the same.
+-- second makes the baseline without them. What an hour is compared with comes from
+-- hours before it: frames that reach ahead of a row (around, near) are only read
+-- from rows far enough behind. So one hour and eight weeks of hours give the same.
 CREATE OR REPLACE TEMP TABLE counted AS
 WITH hourly AS (
     SELECT f.entity, f.system, k.figure, f.h, sum(f.value) AS x, sum(p.covered) / len(any_value(k.parts)) AS c,
@@ -116,6 +117,6 @@ scored AS (
     FROM second_look s JOIN p_count k USING (figure) CROSS JOIN p_watch w
     WHERE s.good AND s.m IS NULL AND s.hours >= 6 AND s.h >= w.from_us // 3600000000)
 SELECT s.h, s.kind, s.entity, s.system, '', s.strength, '',
-       round(s.x, 1)::VARCHAR || ' ' || k.what || ' in ' || s.span || ' h', 'about ' || round(s.m, 1) || ' in that time', k.parts
+       shown(s.x, 1) || ' ' || k.what || ' in ' || s.span || ' h', 'about ' || shown(s.m, 1) || ' in that time', k.parts
 FROM scored s JOIN p_count k USING (figure)
 WHERE s.kind IS NOT NULL AND s.strength >= 0.6;

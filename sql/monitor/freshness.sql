@@ -17,6 +17,6 @@ aged AS (
     FROM (SELECT m.at_us, s.entity, s.system, s.due_hours, m.at_us - 1 AS before_us FROM moments m CROSS JOIN p_stream s) s
     ASOF JOIN usual u ON u.entity = s.entity AND u.system = s.system AND s.before_us >= u.at_us)
 SELECT at_us // 3600000000, 'freshness', entity, system, '', age / (1.5 * due + 1) AS strength, run,
-       'last read to its end ' || round(age, 1) || ' h before', 'every ' || round(due, 1) || ' h', ['extract.state']
+       'last read to its end ' || shown(age, 1) || ' h before', 'every ' || shown(due, 1) || ' h', ['extract.state']
 FROM aged
 WHERE strength >= 0.6;

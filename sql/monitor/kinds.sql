@@ -59,6 +59,9 @@ SELECT a.kind, b.kind AS other, bool_or(a.wide) AS wide, bool_or(a.wide AND (a.k
        OR b.kind IN ('retry_storm', 'freshness', 'api_slowdown'))) AS lasting
 FROM families a JOIN families b USING (family) GROUP BY ALL;
 
+-- A figure as a person reads it: whole numbers without a point.
+CREATE OR REPLACE TEMP MACRO shown(x, digits) AS printf('%.15g', round(CAST(x AS DOUBLE), digits));
+
 -- How far a count is from what was expected, in standard deviations of a Poisson
 -- count (deviance residual: McCullagh and Nelder, Generalized Linear Models, 1989).
 CREATE OR REPLACE TEMP MACRO deviance(x, m) AS

@@ -35,9 +35,9 @@ tested AS (
     SELECT s.*, unnest([{'v': v, 'n': n, 'z': z}, {'v': v6, 'n': n6, 'z': z6}]) AS t
     FROM scaled s CROSS JOIN p_watch w WHERE s.days >= 1 AND s.h >= w.from_us // 3600000000)
 SELECT s.h, s.kind, s.entity, s.system, s.field, least(abs(s.t.z) / w.far, abs(s.t.v - s.base) / s.effect) AS strength, '',
-       CASE WHEN s.weighted THEN round(exp(s.t.v), 2) || ' on the geometric mean of ' || round(s.t.n) || ' records'
-            ELSE round(1000 * exp(s.t.v)) || ' ms in the 95th of 100 requests' END,
-       'about ' || CASE WHEN s.weighted THEN round(exp(s.base), 2)::VARCHAR ELSE round(1000 * exp(s.base)) || ' ms' END,
+       CASE WHEN s.weighted THEN shown(exp(s.t.v), 2) || ' on the geometric mean of ' || shown(s.t.n, 0) || ' records'
+            ELSE shown(1000 * exp(s.t.v), 0) || ' ms in the 95th of 100 requests' END,
+       'about ' || CASE WHEN s.weighted THEN shown(exp(s.base), 2) ELSE shown(1000 * exp(s.base), 0) || ' ms' END,
        list_concat([s.figure], s.weights)
 FROM tested s CROSS JOIN p_watch w
 WHERE s.t.n >= s.least AND strength >= 0.6 AND (s.weighted OR s.t.z > 0);
@@ -61,6 +61,6 @@ usual AS (
     FROM seen s JOIN weeks w ON w.entity = s.entity AND w.system = s.system AND w.field = s.field AND w.day = s.h // 24 WHERE s.n >= 20)
 SELECT s.h, 'value_drift', s.entity, s.system, s.field,
        CASE WHEN s.v <= 1 AND s.base >= 4 THEN 1.0 WHEN s.highest <= 12 AND s.v >= 3 * s.highest AND s.v >= s.highest + 5 THEN 1.0 ELSE 0 END AS strength, '',
-       round(s.v) || ' different values in ' || round(s.n) || ' records', 'about ' || round(s.base), ['field.distinct']
+       shown(s.v, 0) || ' different values in ' || shown(s.n, 0) || ' records', 'about ' || shown(s.base, 0), ['field.distinct']
 FROM usual s CROSS JOIN p_watch w
 WHERE s.hours >= 12 AND s.h >= w.from_us // 3600000000 AND strength >= 1;

@@ -46,7 +46,7 @@ tested AS (
     FROM scaled s CROSS JOIN p_watch w WHERE s.hours >= 12 AND s.known >= 50 AND s.h >= w.from_us // 3600000000)
 SELECT t.h, t.kind, t.entity, t.system, t.field,
        least(abs(t.t.z) / w.far, abs(t.t.k / t.t.n - t.p) / s.effect, t.t.n / s.least) AS strength, '',
-       round(100 * t.t.k / t.t.n, 1) || '% of ' || round(t.t.n) || ' ' || t.what || ' in ' || t.t.span || ' h', 'about ' || round(100 * t.p, 1) || '%',
+       shown(100 * t.t.k / t.t.n, 1) || '% of ' || shown(t.t.n, 0) || ' ' || t.what || ' in ' || t.t.span || ' h', 'about ' || shown(100 * t.p, 1) || '%',
        list_concat(s.parts, s.wholes)
 FROM tested t
 JOIN p_share s USING (kind, what)

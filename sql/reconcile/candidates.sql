@@ -2,7 +2,8 @@
 -- those with work under way, those whose change was dropped because its system
 -- could not be read (it is wanted again once the system is back), those whose
 -- listings have just settled, those that
--- changed while a system was away, and all of them after the project file changed.
+-- changed while a system was away. After the project file changed it is all of
+-- them (everything.sql).
 CREATE OR REPLACE TEMP TABLE candidate AS
 SELECT _khash, _key FROM in_since
 UNION
@@ -20,6 +21,4 @@ WHERE x.state IN ('gone', 'deleted') AND s.settle_us > 0 AND epoch_us(x.recorded
 UNION
 SELECT h._khash, h._key FROM in_holds h CROSS JOIN p_run r WHERE h.state = 'open' AND h.entity = r.entity
 UNION
-SELECT _khash, _key FROM in_golden_behind
-UNION
-SELECT _khash, _key FROM in_everything, p_run r WHERE r.everything;
+SELECT _khash, _key FROM in_golden_behind;

@@ -69,7 +69,7 @@ JOIN (SELECT _key, unit, '{' || string_agg(to_json(system) || ':' || doc, ',' OR
       FROM hold_side GROUP BY _key, unit) s ON s._key = h._key AND s.unit = h.unit
 JOIN (SELECT o._key, f.unit, '{' || string_agg(to_json(o.field) || ':{"state":"' || o.state || '","value":' || coalesce(to_json(o.value)::VARCHAR, 'null')
                || ',"source":' || coalesce(to_json(o.source)::VARCHAR, 'null') || '}', ',' ORDER BY o.field) || '}' AS golden
-      FROM golden_old o JOIN p_field f USING (field) GROUP BY o._key, f.unit) g ON g._key = h._key AND g.unit = h.unit;
+      FROM golden_old o JOIN p_field f USING (field) SEMI JOIN held h ON h._key = o._key AND h.unit = f.unit GROUP BY o._key, f.unit) g ON g._key = h._key AND g.unit = h.unit;
 
 -- The bases of contenders stay where they are, and so do those of a group that says nothing.
 CREATE OR REPLACE TEMP TABLE frozen AS

@@ -58,7 +58,7 @@ told AS (
     SELECT r._key, r.system, m.field, b.state AS base_state, b.value AS base_value, b.version AS base_version,
            coalesce(f.held, false) AS frozen, n.state, n.value, r.version,
            r.judged AND f._key IS NULL AND coalesce(n.state IN ('value', 'null', 'unset'), false) AS moves,
-           coalesce(list_bool_and(list_transform(m.reads, lambda c: contains(o.present, ',' || c || ','))), true) AS carried
+           o.whole OR coalesce(list_bool_and(list_transform(m.reads, lambda c: contains(o.present, ',' || c || ','))), true) AS carried
     FROM base_record3 r
     JOIN p_maps m USING (system)
     LEFT JOIN record o ON o._key = r._key AND o.system = r.system AND o.id = r.id

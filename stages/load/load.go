@@ -15,6 +15,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/lake"
 	"github.com/trueup-data/trueup/pipeline/replica"
 	"github.com/trueup-data/trueup/pipeline/tables"
+	"github.com/trueup-data/trueup/sql"
 )
 
 // Deps are what a load works with. All are safe for concurrent use.
@@ -173,6 +174,9 @@ func (l *loader) read(ctx context.Context, name string, doubts bool, args ...any
 	if err := session.Current(ctx, tables.Changes(l.id.Entity), "changes"); err != nil {
 		return nil, err
 	}
+	if open, err := anyOpen(ctx, session, l.id.System); err != nil || !open {
+		return nil, err
+	}
 	if err := session.Current(ctx, tables.Decisions(), "decisions"); err != nil {
 		return nil, err
 	}
@@ -182,6 +186,20 @@ func (l *loader) read(ctx context.Context, name string, doubts bool, args ...any
 		}
 	}
 	return readChanges(ctx, session, name, doubts, args...)
+}
+
+// anyOpen reports whether the system has a change that is not done with.
+func anyOpen(ctx context.Context, session *duck.Session, system string) (bool, error) {
+	statement, err := queries.Text("load/open.sql")
+	if err != nil {
+		return false, err
+	}
+	rows, err := session.Query(ctx, statement, system)
+	if err != nil {
+		return false, fmt.Errorf("load/open.sql: %w", err)
+	}
+	defer rows.Close()
+	return rows.Next(), rows.Err()
 }
 
 // drain sends changes in batches: the commit that holds the intents of one batch

@@ -57,7 +57,7 @@ func (j judgement) judgeRange(ctx context.Context, s session) error {
 		{file: "learn"}, {file: "decided"}, {file: "observe"}, {file: "presence"},
 		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"},
 		{compiled: j.entity.Claimed()}, {file: "contest"}, {compiled: j.entity.Checked()}, {file: "held"}, {file: "unfold"},
-		{compiled: j.entity.Laid("new")}, {file: "view_new"}, {file: "judged"}, {file: "send"}, {file: "hold"}, {file: "rows"},
+		{compiled: append(j.entity.Laid("new"), j.entity.Written())}, {file: "view_new"}, {file: "judged"}, {file: "send"}, {file: "hold"}, {file: "rows"},
 		{compiled: []string{j.entity.Golden()}},
 	}
 	for _, step := range steps {
@@ -165,15 +165,21 @@ func (j judgement) prepare(ctx context.Context, s session) error {
 		state := j.systems[i]
 		rows = append(rows, system.SystemRow(i, state.joined, state.due, state.complete, state.quarantined))
 	}
-	statements := append(j.entity.Parameters(), compile.SystemTable(rows), j.runTable(), j.guardRows())
-	statements = append(statements, j.entity.Views()...)
+	statements := append(j.entity.Parameters(), compile.SystemTable(rows), j.runTable(), j.guardRows(), j.entity.News())
 	for name, table := range j.entity.Outputs() {
 		statements = append(statements, compile.Create(name, table))
 	}
 	if err := execAll(ctx, s, statements); err != nil {
 		return err
 	}
-	for _, name := range []string{"collected", "words", "candidates"} {
+	names := []string{"collected", "words", "candidates"}
+	if j.run.everything {
+		if err := s.Exec(ctx, j.entity.Everything()); err != nil {
+			return err
+		}
+		names = append(names, "everything")
+	}
+	for _, name := range names {
 		if err := j.file(ctx, s, name); err != nil {
 			return err
 		}
@@ -186,8 +192,8 @@ func (j judgement) runTable() string {
 	if against == "" {
 		against = "hold"
 	}
-	return fmt.Sprintf("CREATE OR REPLACE TEMP TABLE p_run AS SELECT %s AS run, %d::BIGINT AS run_at_us, %d::BIGINT AS last_at_us, %s AS plan, %t AS yes, %t AS everything, %s AS entity, %s AS against_update, %t AS recreate, %d::BIGINT AS window_us",
-		compile.Literal(j.run.id), j.run.at.UnixMicro(), j.run.lastAt.UnixMicro(), compile.Literal(j.run.plan), j.run.yes, j.run.everything,
+	return fmt.Sprintf("CREATE OR REPLACE TEMP TABLE p_run AS SELECT %s AS run, %d::BIGINT AS run_at_us, %d::BIGINT AS last_at_us, %s AS plan, %t AS yes, %s AS entity, %s AS against_update, %t AS recreate, %d::BIGINT AS window_us",
+		compile.Literal(j.run.id), j.run.at.UnixMicro(), j.run.lastAt.UnixMicro(), compile.Literal(j.run.plan), j.run.yes,
 		compile.Literal(j.entity.Name), compile.Literal(against), j.entity.Resolve.Deletes.Recreate == "create", j.guards.Window.Microseconds())
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/replica"
@@ -12,23 +14,42 @@ import (
 	"github.com/trueup-data/trueup/stages/reconcile"
 )
 
-// reconcile judges one entity after the other, in the order of the file: an
-// entity may refer to those before it.
+// reconcilesAtOnce is how many entities are judged side by side: planning their
+// statements takes one core each, while what they hold is bounded by the engine.
+const reconcilesAtOnce = 2
+
+// reconcile judges the entities side by side. Each reads its own tables and
+// commits by itself, so their order means nothing; results are in that of the file.
 func (r *runner) reconcile(ctx context.Context) error {
+	var wanted []config.Entity
 	for _, e := range r.Project.ParentsFirst() {
-		if !r.wantedEntity(e) {
-			continue
+		if r.wantedEntity(e) {
+			wanted = append(wanted, e)
 		}
-		deps := reconcile.Deps{Lake: r.Lake, Tenure: r.tenure, Engine: r.Engine, Writer: r.writer, Log: r.Log}
-		result, err := reconcile.Run(ctx, deps, reconcile.Request{Run: r.o.ID, RunAt: r.result.RunAt, Entity: e,
-			ProjectHash: r.Project.MergeFingerprint(e.Name), Read: r.readOf(e), Yes: r.o.Yes})
-		if err != nil {
-			return err
-		}
-		r.result.Reconciled = append(r.result.Reconciled, result)
-		r.notice(Event{Stage: Reconcile, Entity: e.Name, Done: true, Text: fmt.Sprintf("%d keys judged, %d golden records written", result.Looked, result.Golden)})
 	}
-	return nil
+	results := make([]*reconcile.Result, len(wanted))
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(reconcilesAtOnce)
+	for i, e := range wanted {
+		group.Go(func() error {
+			deps := reconcile.Deps{Lake: r.Lake, Tenure: r.tenure, Engine: r.Engine, Writer: r.writer, Log: r.Log}
+			result, err := reconcile.Run(inner, deps, reconcile.Request{Run: r.o.ID, RunAt: r.result.RunAt, Entity: e,
+				ProjectHash: r.Project.MergeFingerprint(e.Name), Read: r.readOf(e), Yes: r.o.Yes})
+			if err != nil {
+				return err
+			}
+			results[i] = &result
+			r.notice(Event{Stage: Reconcile, Entity: e.Name, Done: true, Text: fmt.Sprintf("%d keys judged, %d golden records written", result.Looked, result.Golden)})
+			return nil
+		})
+	}
+	err := group.Wait()
+	for _, result := range results {
+		if result != nil { // what was committed is told, also where another failed
+			r.result.Reconciled = append(r.result.Reconciled, *result)
+		}
+	}
+	return err
 }
 
 func (r *runner) wantedEntity(e config.Entity) bool {

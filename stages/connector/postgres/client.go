@@ -13,6 +13,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/observe"
+	"github.com/trueup-data/trueup/pipeline/pace"
 )
 
 // Client is what all streams of one system share: its address and connections.
@@ -72,18 +73,7 @@ func (c *Client) defaults() {
 		c.now = time.Now
 	}
 	if c.wait == nil {
-		c.wait = sleep
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
+		c.wait = pace.Sleep
 	}
 }
 

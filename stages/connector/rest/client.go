@@ -98,18 +98,7 @@ func (c *Client) defaults() {
 		c.random = rand.Float64
 	}
 	if c.wait == nil {
-		c.wait = sleep
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
+		c.wait = pace.Sleep
 	}
 }
 

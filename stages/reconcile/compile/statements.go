@@ -2,8 +2,10 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/schemas"
 )
@@ -14,17 +16,23 @@ func (s System) Replica() string { return "in_replica_" + s.Name }
 // Since is the view of the replica's rows since the watermark.
 func (s System) Since() string { return "in_since_" + s.Name }
 
-// Views are the unions over all systems from which candidates are chosen.
-func (e *Entity) Views() []string {
-	since, all := []string{}, []string{"SELECT _khash, _key FROM in_golden"}
+// News is the view in_since: the keys that any system said something of since
+// the watermark.
+func (e *Entity) News() string {
+	var since []string
 	for _, s := range e.Systems {
 		since = append(since, "SELECT _khash, _key FROM "+quote(s.Since()))
+	}
+	return "CREATE OR REPLACE TEMP VIEW in_since AS " + strings.Join(since, " UNION ALL ")
+}
+
+// Everything is the view in_everything: all keys that there are.
+func (e *Entity) Everything() string {
+	all := []string{"SELECT _khash, _key FROM in_golden"}
+	for _, s := range e.Systems {
 		all = append(all, "SELECT _khash, _key FROM "+quote(s.Replica()))
 	}
-	return []string{
-		"CREATE OR REPLACE TEMP VIEW in_since AS " + strings.Join(since, " UNION ALL "),
-		"CREATE OR REPLACE TEMP VIEW in_everything AS " + strings.Join(all, " UNION ALL "),
-	}
+	return "CREATE OR REPLACE TEMP VIEW in_everything AS " + strings.Join(all, " UNION ALL ")
 }
 
 // Records are the candidates' rows of every replica, and what they say: record
@@ -36,7 +44,7 @@ func (e *Entity) Records() []string {
 		system := Literal(s.Name)
 		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE raw_%d AS SELECT k._key, r._id, r._op, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us, r._run, r._present%s FROM %s r JOIN cand k ON k._khash = r._khash AND k.key = r._key",
 			i, prefixed(s.flagged("r")), quote(s.Replica())))
-		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _id AS id, _op AS op, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us, _run = (SELECT run FROM p_run) AS this_run, coalesce(_present, ',') AS present FROM raw_%d", system, i))
+		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _id AS id, _op AS op, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us, _run = (SELECT run FROM p_run) AS this_run, coalesce(_present, ',') AS present, coalesce(_present = %s, false) AS whole FROM raw_%d", system, Literal(s.present()), i))
 		mapped = append(mapped, s.mappedLong(fmt.Sprintf("raw_%d", i), "_key, _id"))
 		columns = append(columns, s.columnsLong(fmt.Sprintf("raw_%d", i), "_key, _id"))
 		back = append(back, fmt.Sprintf("SELECT k._key, %s AS system FROM %s o JOIN cand k ON k._khash = o._khash AND k.key = o._key JOIN raw_%d r ON r._key = k._key AND r._id = o._id WHERE o._op = 'upsert' AND o._version < r._version AND epoch_us(o._asked_at) > r._asked_us",
@@ -48,6 +56,16 @@ func (e *Entity) Records() []string {
 		"CREATE OR REPLACE TEMP TABLE mapped AS "+e.union(mapped, "_key, _id AS id, field, state, value"),
 		"CREATE OR REPLACE TEMP TABLE column_now AS SELECT c.*, p.col IS NOT NULL AS mapped FROM ("+e.union(columns, "_key, _id AS id, col, state, value")+
 			") c LEFT JOIN (SELECT DISTINCT system, col FROM p_reads) p USING (system, col)")
+}
+
+// present is what a payload that carried every column of the stream has in _present.
+func (s System) present() string {
+	names := make([]string, len(s.Columns))
+	for i, f := range s.Columns {
+		names[i] = f.Name
+	}
+	slices.Sort(names)
+	return string(pipeline.NewFieldSet(names))
 }
 
 // Answers are what the systems said to our writes, in long form.
@@ -90,24 +108,32 @@ func (e *Entity) Standing() []string {
 }
 
 // Laid computes, from the table golden_<which>, what each system would be sent
-// (written_<which>), what it would show then (laid_<which>), and whether the
-// record belongs into it (scope_<which>).
+// (written_<which>_<i>, a row per record), what it would show then (laid_<which>,
+// in long form), and whether the record belongs into it (scope_<which>).
 func (e *Entity) Laid(which string) []string {
 	golden := "golden_wide_" + which
 	out := []string{"CREATE OR REPLACE TEMP TABLE " + golden + " AS " + e.wide("golden_"+which, "_key")}
-	var written, laid, scopes []string
+	var laid, scopes []string
 	for i, s := range e.Systems {
 		table := fmt.Sprintf("written_%s_%d", which, i)
 		unset := func(field string) string { return fmt.Sprintf("_s%d = 'unset'", e.field(field)) }
 		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+evaluated("_key", s.Writes, unset, "unset", golden))
-		written = append(written, long("_key", "col", s.Writes, "FROM "+table))
 		laid = append(laid, s.mappedLong(s.laidOver(fmt.Sprintf("raw_%d", i), table, "r._key, r._id"), "_key, _id"))
 		scopes = append(scopes, fmt.Sprintf("SELECT _key, %s AS system, coalesce(TRY(CAST(%s AS BOOLEAN)), false) AS in_scope FROM %s", Literal(s.Name), s.Scope, golden))
 	}
 	return append(out,
-		"CREATE OR REPLACE TEMP TABLE written_"+which+" AS "+e.union(written, "_key, col, state, value"),
 		"CREATE OR REPLACE TEMP TABLE laid_"+which+" AS "+e.union(laid, "_key, _id AS id, field, state, value"),
 		"CREATE OR REPLACE TEMP TABLE scope_"+which+" AS "+strings.Join(scopes, " UNION ALL "))
+}
+
+// Written is what each system would be sent of golden as it becomes, in long form:
+// written_new.
+func (e *Entity) Written() string {
+	var written []string
+	for i, s := range e.Systems {
+		written = append(written, long("_key", "col", s.Writes, fmt.Sprintf("FROM written_new_%d", i)))
+	}
+	return "CREATE OR REPLACE TEMP TABLE written_new AS " + e.union(written, "_key, col, state, value")
 }
 
 // wide turns golden's long rows into a row per key (and what else keep names):
