@@ -61,6 +61,7 @@ told AS (
            o.whole OR coalesce(list_bool_and(list_transform(m.reads, lambda c: contains(o.present, ',' || c || ','))), true) AS carried
     FROM base_record3 r
     JOIN p_maps m USING (system)
+    JOIN cell l ON l._key = r._key AND l.field = m.field
     LEFT JOIN record o ON o._key = r._key AND o.system = r.system AND o.id = r.id
     LEFT JOIN frozen f ON f._key = r._key AND f.system = r.system AND f.field = m.field
     LEFT JOIN shown n ON n._key = r._key AND n.system = r.system AND n.field = m.field

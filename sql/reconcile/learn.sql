@@ -60,6 +60,7 @@ SELECT r._key, r.system, m.field,
             ELSE b.version END AS version
 FROM base_record1 r
 JOIN p_maps m USING (system)
+JOIN cell l ON l._key = r._key AND l.field = m.field
 LEFT JOIN base0 b ON b._key = r._key AND b.system = r.system AND b.field = m.field
 LEFT JOIN taught t ON t._key = r._key AND t.system = r.system
 LEFT JOIN answer_field a ON a._key = r._key AND a.system = r.system AND a.change = t.change AND a.field = m.field

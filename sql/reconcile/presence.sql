@@ -159,16 +159,15 @@ WHERE f.fate = 'dies' OR t._key IS NOT NULL;
 
 -- Golden before the fields are decided: empty for a life that begins.
 CREATE OR REPLACE TEMP TABLE golden_old AS
-SELECT k._key, d.field,
+SELECT d._key, d.field,
        CASE WHEN g._key IS NULL OR f.fate IN ('born', 'reborn') THEN 'unset' ELSE g.state END AS state,
        CASE WHEN f.fate IN ('born', 'reborn') THEN NULL ELSE g.value END AS value,
        CASE WHEN f.fate IN ('born', 'reborn') THEN NULL ELSE g.source END AS source,
        CASE WHEN f.fate NOT IN ('born', 'reborn') THEN g.edit_since END AS edit_since,
        CASE WHEN f.fate NOT IN ('born', 'reborn') THEN g.edit_until END AS edit_until
-FROM cand k
-CROSS JOIN p_field d
+FROM cell d
 JOIN fate f USING (_key)
-LEFT JOIN golden1 g ON g._key = k._key AND g.field = d.field
+LEFT JOIN golden1 g ON g._key = d._key AND g.field = d.field
 WHERE f.fate <> 'nothing';
 
 -- Presences that wait for a person: (_key, kind, golden, contenders, reason).

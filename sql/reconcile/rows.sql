@@ -16,11 +16,26 @@ CROSS JOIN LATERAL (SELECT
                WHERE n._key = k._key AND (n.state <> o.state OR n.value IS DISTINCT FROM o.value)) AS yes) moved
 WHERE f.fate <> 'nothing';
 
+-- Where golden's fields come from. The text stands unless that of a field moved.
 CREATE OR REPLACE TEMP TABLE source_text AS
+WITH moved AS (
+    SELECT DISTINCT n._key FROM golden_new n LEFT JOIN golden0 o ON o._key = n._key AND o.field = n.field
+    WHERE n.source IS DISTINCT FROM o.source OR n.edit_since IS DISTINCT FROM o.edit_since OR n.edit_until IS DISTINCT FROM o.edit_until),
+stored AS (
+    SELECT _key, s.key AS field, s.value AS source, edited[s.key].since AS edit_since, edited[s.key].until AS edit_until
+    FROM (SELECT _key, unnest(map_entries(CAST(coalesce(_sources, '{}')::JSON AS MAP(VARCHAR, VARCHAR)))) AS s,
+                 from_json(coalesce(_edited, '{}')::JSON, '"MAP(VARCHAR, STRUCT(since BIGINT, until BIGINT))"') AS edited
+          FROM golden_now SEMI JOIN moved USING (_key))),
+named AS (
+    SELECT _key, field, source, edit_since, edit_until FROM golden_new SEMI JOIN moved USING (_key) WHERE source IS NOT NULL
+    UNION ALL
+    SELECT s.* FROM stored s ANTI JOIN cell c ON c._key = s._key AND c.field = s.field)
 SELECT _key, '{' || string_agg(to_json(field) || ':' || to_json(source), ',' ORDER BY field) || '}' AS sources,
        '{' || string_agg(to_json(field) || ':{"since":' || coalesce(edit_since::VARCHAR, 'null') || ',"until":' || coalesce(edit_until::VARCHAR, 'null') || '}', ',' ORDER BY field)
            FILTER (edit_since IS NOT NULL OR edit_until IS NOT NULL) || '}' AS edited
-FROM golden_new WHERE source IS NOT NULL GROUP BY _key;
+FROM named GROUP BY _key
+UNION ALL
+SELECT _key, _sources, _edited FROM golden_now ANTI JOIN moved USING (_key);
 
 -- Base is stored only where it differs from golden, or was judged under another
 -- version than the record.

@@ -18,6 +18,11 @@ import (
 
 func (g *game) chance(percent int) bool { return g.rng.IntN(100) < percent }
 
+// mishap is a chance of what does not happen in calm games, and seldom in rare ones.
+func (g *game) mishap(percent int) bool {
+	return !g.calm && g.chance(percent) && (!g.rare || g.chance(20))
+}
+
 func (g *game) pick(list ...string) *string {
 	s := list[g.rng.IntN(len(list))]
 	if s == "" {
@@ -56,9 +61,10 @@ func (g *game) step() {
 		}
 		state := &g.w.states[i]
 		state.due, state.complete = true, true
-		if !g.calm && g.chance(12) {
+		state.joined = state.joined || g.rare || g.w.run > 1 && g.chance(30)
+		if g.mishap(12) {
 			state.complete = false
-		} else if !g.calm && g.chance(10) {
+		} else if g.mishap(10) {
 			state.due, state.complete = false, false
 			continue
 		}
@@ -68,6 +74,9 @@ func (g *game) step() {
 
 func (g *game) edit(p *player) {
 	for _, key := range g.keys {
+		if g.rare && !g.chance(20) {
+			continue
+		}
 		var live []*held
 		for _, id := range slices.Sorted(maps.Keys(p.records)) {
 			if r := p.records[id]; r.key == key && !r.gone {
@@ -89,6 +98,19 @@ func (g *game) edit(p *player) {
 			live[0].gone = true
 		case len(live) > 0 && !g.unproven && g.chance(1):
 			g.move(p, live[0])
+		}
+	}
+}
+
+// nudge lets people edit one field of some records: all else stays as it is.
+func (g *game) nudge() {
+	for _, p := range g.systems {
+		for _, id := range slices.Sorted(maps.Keys(p.records)) {
+			if r := p.records[id]; !r.gone && g.chance(20) {
+				column := p.column(2 + g.rng.IntN(p.own()-2))
+				r.fields[column] = g.value(column)
+				g.touch(p, r)
+			}
 		}
 	}
 }
@@ -150,7 +172,7 @@ func (p *player) version(r *held) *int64 {
 // read, some ends are only missing yet, some pages lag behind our writes.
 func (g *game) read(p *player, complete bool) {
 	var page []observation
-	rewinds := p.st.versioned && !g.calm && g.chance(20) // it shows older versions than before
+	rewinds := p.st.versioned && g.mishap(20) // it shows older versions than before
 	for _, id := range slices.Sorted(maps.Keys(p.records)) {
 		r := p.records[id]
 		if !complete && g.chance(50) {
@@ -164,13 +186,13 @@ func (g *game) read(p *player, complete bool) {
 				continue
 			}
 			o.op, o.fields = pipeline.Delete, nil
-			if g.unproven || !g.calm && g.chance(30) {
+			if g.unproven || g.mishap(30) {
 				o.op = pipeline.Missing
 			}
 			r.told = o.op == pipeline.Delete
-		case !g.calm && r.before != nil && o.asked.Sub(r.wrote) < p.settle && g.chance(40):
+		case r.before != nil && o.asked.Sub(r.wrote) < p.settle && g.mishap(40):
 			o.fields, digest = maps.Clone(r.before), "lagged"
-		case !g.calm && g.chance(3):
+		case g.mishap(3):
 			g.letter(p, r, o)
 			continue
 		case rewinds && r.shown != "" && r.version > 1 && g.chance(60):
@@ -184,7 +206,7 @@ func (g *game) read(p *player, complete bool) {
 		case digest == r.shown:
 			o.op = pipeline.Touch
 		}
-		if o.fields != nil && r.last != nil && !g.calm && g.chance(10) {
+		if o.fields != nil && r.last != nil && g.mishap(10) {
 			digest = g.leaveOut(p, r, &o)
 		}
 		o.firstNulls = r.shown == "" && g.chance(50)
@@ -225,7 +247,7 @@ func (g *game) send() {
 		p := g.player(*c["system"])
 		roll := g.rng.IntN(100)
 		switch {
-		case g.calm, roll < 60:
+		case g.calm, roll < 60, g.rare && g.chance(50):
 			g.apply(p, c, asked, true, "applied")
 		case roll < 68:
 			g.apply(p, c, asked, false, "applied")
@@ -255,7 +277,7 @@ func (g *game) send() {
 	for _, c := range g.w.query("SELECT * FROM t_changes WHERE state = 'planned' OR state = 'held' AND attempt = 0 ORDER BY change") {
 		if g.calm || g.chance(20) {
 			kind := "approve"
-			if !g.calm && g.chance(30) {
+			if g.mishap(30) {
 				kind = "reject"
 			}
 			g.w.exec(`INSERT INTO t_decisions (decision, kind, target, effects, recorded_at, expires_at) VALUES (?, ?, ?, ?, make_timestamptz(?::BIGINT), make_timestamptz(?::BIGINT))`,

@@ -53,7 +53,8 @@ func (j judgement) judgeRange(ctx context.Context, s session) error {
 		file     string
 		compiled []string
 	}{
-		{compiled: j.entity.Records()}, {compiled: j.entity.Standing()}, {file: "inputs"}, {compiled: j.entity.Answers()},
+		{compiled: j.entity.Records()}, {compiled: j.entity.Standing()}, {file: "inputs"},
+		{compiled: j.entity.Shown()}, {file: "cells"}, {compiled: j.entity.Loud()}, {compiled: j.entity.Answers()},
 		{file: "learn"}, {file: "decided"}, {file: "observe"}, {file: "presence"},
 		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"},
 		{compiled: j.entity.Claimed()}, {file: "contest"}, {compiled: j.entity.Checked()}, {file: "held"}, {file: "unfold"},

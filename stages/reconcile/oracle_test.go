@@ -361,6 +361,7 @@ type game struct {
 	systems []*player
 	ids     int
 	calm    bool // no more edits and faults
+	rare    bool // few of them
 
 	unproven bool // no end is ever proven
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/trueup-data/trueup/pipeline/config"
@@ -72,7 +73,8 @@ func sampleRecords(ctx context.Context, s *duck.Session, entity config.Entity, e
 			}
 		}
 	}
-	statements = append(append(statements, e.Records()...), e.Standing()...)
+	statements = slices.Concat(statements, e.Records(), e.Standing(), e.Shown(),
+		[]string{"CREATE OR REPLACE TEMP TABLE whole AS SELECT _key FROM cand"}, e.Loud())
 	statements = append(statements, "CREATE OR REPLACE TEMP TABLE golden_sample AS SELECT _key, field, state, value, source FROM golden0")
 	return execAll(ctx, s, append(statements, e.Laid("sample")...))
 }

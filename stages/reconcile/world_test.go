@@ -23,9 +23,15 @@ import (
 )
 
 // memory is a DuckDB session in memory.
-type memory struct{ conn *sql.Conn }
+type memory struct {
+	conn    *sql.Conn
+	rewrite func(statement string) string // what is executed instead; nil: nothing else
+}
 
 func (m memory) Exec(ctx context.Context, statement string, args ...any) error {
+	if m.rewrite != nil {
+		statement = m.rewrite(statement)
+	}
 	_, err := m.conn.ExecContext(ctx, statement, args...)
 	return err
 }
@@ -77,7 +83,7 @@ func newWorld(t testing.TB, entity config.Entity, rules *merge.Rules) *world {
 	t.Cleanup(func() { db.Close() })
 	conn, err := db.Conn(context.Background())
 	must(t, err)
-	w := &world{t: t, s: memory{conn}, project: entity, rules: rules, text: sqlText, perHash: 100000, at: start, last: start, plan: "plan-1"}
+	w := &world{t: t, s: memory{conn: conn}, project: entity, rules: rules, text: sqlText, perHash: 100000, at: start, last: start, plan: "plan-1"}
 	w.exec("SET TimeZone = 'UTC'; SET threads = 1")
 	w.entity, err = compile.New(compile.Binder{Context: context.Background(), Query: w.s.Query}, entity)
 	must(t, err)

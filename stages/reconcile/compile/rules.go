@@ -74,9 +74,8 @@ func (e *Entity) Claimed() []string {
 	var laid []string
 	for i, s := range e.Systems {
 		table := fmt.Sprintf("written_claim_%d", i)
-		unset := func(field string) string { return fmt.Sprintf("_s%d = 'unset'", e.field(field)) }
-		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+evaluated(keep, s.Writes, unset, "unset", golden))
-		laid = append(laid, s.mappedLong(s.laidOver(fmt.Sprintf("raw_%d", i), table, "r._key, r._id, w._variant"), "_key, _id, _variant"))
+		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+e.written(s, golden, keep))
+		laid = append(laid, e.loudLong(s, "("+s.shown(s.laidOver(fmt.Sprintf("raw_%d", i), table, "r._key, r._id, w._variant"), "_key, _id, _variant")+")", "_key, _id, _variant"))
 	}
 	return append(out, "CREATE OR REPLACE TEMP TABLE laid_claim AS "+e.union(laid, "_key, _id AS id, _variant, field, state, value"))
 }

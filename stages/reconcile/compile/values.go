@@ -31,18 +31,22 @@ func evaluated(keep string, bounds []Bound, absent func(column string) string, a
 	return "SELECT " + join(keep, out) + " FROM (" + stated + ")"
 }
 
-// long turns the columns of evaluated into rows (field, state, value).
-func long(keep, name string, bounds []Bound, relation string) string {
+// long turns the columns of evaluated into rows (field, state, value), those whose
+// flag is up.
+func long(keep, name string, bounds []Bound, relation string, flag func(Bound) string) string {
 	if len(bounds) == 0 {
-		return fmt.Sprintf("SELECT %s, NULL::VARCHAR AS %s, NULL::VARCHAR AS state, NULL::VARCHAR AS value FROM %s WHERE false", keep, name, relation)
+		return fmt.Sprintf("SELECT %s, NULL::VARCHAR AS %s, NULL::VARCHAR AS state, NULL::VARCHAR AS value FROM (%s) WHERE false", keep, name, relation)
 	}
 	var structs []string
 	for i, b := range bounds {
-		structs = append(structs, fmt.Sprintf("{'name': %s, 'state': _t%d, 'value': %s}", Literal(b.Name), i, b.canonical(fmt.Sprintf("_v%d", i))))
+		structs = append(structs, when(flag(b), fmt.Sprintf("{'name': %s, 'state': _t%d, 'value': %s}", Literal(b.Name), i, b.canonical(fmt.Sprintf("_v%d", i)))))
 	}
-	return fmt.Sprintf("SELECT %s, _u.name AS %s, _u.state AS state, _u.value AS value FROM (SELECT %s, unnest([%s]) AS _u FROM (%s))",
+	return fmt.Sprintf("SELECT %s, _u.name AS %s, _u.state AS state, _u.value AS value FROM (SELECT %s, unnest([%s]) AS _u FROM (%s)) WHERE _u IS NOT NULL",
 		keep, name, keep, strings.Join(structs, ", "), relation)
 }
+
+// always is the flag of what is never left out.
+func always(Bound) string { return "true" }
 
 // canonical is the canonical text of a value, after what is declared to be lost.
 func (b Bound) canonical(value string) string {
