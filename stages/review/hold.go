@@ -76,7 +76,7 @@ func (h Hold) Take(what string) (Choice, error) {
 		return Choice{Take: what}, nil
 	}
 	if what == "golden" {
-		return Choice{Take: what}, nil
+		return h.golden()
 	}
 	if what == "base" {
 		return h.base()
@@ -108,6 +108,20 @@ func (h Hold) taken(side Side) map[string]*string {
 		}
 	}
 	return out
+}
+
+// golden is the choice of golden, where it has what the sides show: else they
+// would stay apart for good, and nobody would be told.
+func (h Hold) golden() (Choice, error) {
+	for _, f := range h.fields() {
+		for _, side := range h.Sides {
+			if side.Fields[f].set() && !h.Golden[f].set() {
+				return Choice{}, fault.New(fault.Permanent, "decide", fmt.Errorf("golden has no %s yet", f)).
+					WithHelp("take a system, give a value, or leave the difference").WithNote("nothing was decided")
+			}
+		}
+	}
+	return Choice{Take: "golden"}, nil
 }
 
 // base is what all sides were judged by before, if it is the same.

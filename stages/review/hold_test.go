@@ -51,6 +51,18 @@ func TestWhatAPersonCanChooseOfAHold(t *testing.T) {
 	}
 }
 
+func TestGoldenIsTakenOnlyWhereItHasAValue(t *testing.T) {
+	h := ofDates(t)
+	h.Golden["departure"] = review.Value{State: "unset"}
+	if _, err := h.Take("golden"); err == nil || !strings.Contains(err.Error(), "golden has no departure yet") || fault.HelpOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	h.Golden["departure"] = review.Value{State: "null"}
+	if _, err := h.Take("golden"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheBaseIsTakenOnlyWhereAllSidesHadIt(t *testing.T) {
 	h := ofDates(t)
 	h.Field = "arrival"

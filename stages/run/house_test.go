@@ -78,7 +78,8 @@ func newHouse(t testing.TB, s setup) *house {
 		must(t, err)
 	}
 	urls := map[string]string{}
-	for system, api := range map[string]http.Handler{world.PMS: w.Handler(world.PMS), world.Staybnb: w.Handler(world.Staybnb)} {
+	for _, system := range w.Systems() {
+		api := w.Handler(system)
 		if s.front != nil {
 			api = s.front(system, api)
 		}
@@ -100,7 +101,11 @@ func newHouse(t testing.TB, s setup) *house {
 // world has several.
 func (h *house) loadProject(s setup, urls map[string]string) {
 	h.t.Helper()
-	demo, err := os.ReadFile(filepath.Join("..", "..", "cmd", "sandbox", "story", "bookings.yaml"))
+	name := "bookings.yaml"
+	if s.world.Whole {
+		name = "trueup.yaml"
+	}
+	demo, err := os.ReadFile(filepath.Join("..", "..", "cmd", "sandbox", "story", name))
 	must(h.t, err)
 	text := string(demo)
 	text = strings.Replace(text, "param: limit, value: 100", "param: limit, value: 6", 1)
@@ -110,7 +115,10 @@ func (h *house) loadProject(s setup, urls map[string]string) {
 	}
 	path := filepath.Join(h.dir, "trueup.yaml")
 	must(h.t, os.WriteFile(path, []byte(text), 0o600))
-	env := map[string]string{"PMS_URL": urls[world.PMS], "PMS_TOKEN": "pms-token", "STAYBNB_URL": urls[world.Staybnb], "STAYBNB_TOKEN": "staybnb-token"}
+	env := map[string]string{"VOYAGO_USER": "voyago", "VOYAGO_PASSWORD": "token"}
+	for system, url := range urls {
+		env[strings.ToUpper(system)+"_URL"], env[strings.ToUpper(system)+"_TOKEN"] = url, system+"-token"
+	}
 	for system, credential := range s.world.Credentials {
 		env[strings.ToUpper(system)+"_TOKEN"] = credential
 	}

@@ -228,7 +228,7 @@ func unintended(all []world.Effect, intents []intent) []string {
 	for _, e := range all {
 		names := map[string]bool{}
 		for _, i := range intents {
-			if i.system == e.System && i.request.Method == e.Method && i.request.Path == e.Path && i.request.Body == e.Body && sameGuards(i.request, e) {
+			if i.causes(e) {
 				names[i.name] = true
 			}
 		}
@@ -245,6 +245,11 @@ func unintended(all []world.Effect, intents []intent) []string {
 		}
 	}
 	return problems
+}
+
+// causes reports whether an effect may be that of the intent.
+func (i intent) causes(e world.Effect) bool {
+	return i.system == e.System && i.request.Method == e.Method && i.request.Path == e.Path && i.request.Body == e.Body && sameGuards(i.request, e)
 }
 
 // sameGuards compares what makes a request safe.

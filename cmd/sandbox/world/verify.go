@@ -38,6 +38,10 @@ type VerifyOptions struct {
 	// rejected changes. They do not count as disagreements, and a held delete not
 	// as lost.
 	Known []Difference
+
+	// Decided are the fields of records about which a person decided between edits:
+	// one of them counts, the others are overridden.
+	Decided []Difference
 }
 
 func (o VerifyOptions) withDefaults() VerifyOptions {
@@ -71,14 +75,21 @@ func InScope(entity, system string, v Values) bool {
 
 // known finds a declared difference.
 func (o VerifyOptions) known(at subject, field string) (why string, ok bool) {
-	i := slices.IndexFunc(o.Known, func(d Difference) bool {
-		entity := cmp.Or(d.Entity, Bookings)
-		return entity == at.entity && (d.Key == at.key || entity == Bookings && KeyOf(d.Key) == at.key) && (d.Field == "" || d.Field == field)
-	})
+	i := slices.IndexFunc(o.Known, func(d Difference) bool { return d.about(at, field) })
 	if i < 0 {
 		return "", false
 	}
 	return cmp.Or(o.Known[i].Why, "told"), true
+}
+
+// decided reports whether a person chose between edits of a field.
+func (o VerifyOptions) decided(at subject, field string) bool {
+	return slices.ContainsFunc(o.Decided, func(d Difference) bool { return d.about(at, field) })
+}
+
+func (d Difference) about(at subject, field string) bool {
+	entity := cmp.Or(d.Entity, Bookings)
+	return entity == at.entity && (d.Key == at.key || entity == Bookings && KeyOf(d.Key) == at.key) && (d.Field == "" || d.Field == field)
 }
 
 // Verify checks the proof on the world's own truth, as it stands now: every
@@ -110,6 +121,7 @@ type evidence struct {
 	keys     []subject                        // all that ever were, sorted
 	records  map[subject]map[string][]*Record // by system, in order of their numbers
 	byID     map[*shelf]map[string]*Record
+	said     map[subject][]*Version // versions that a person or the system itself made, under the key that they had
 	editLog  []Edit
 	byKey    map[subject][]Edit // edits, in order; a changed key is a delete of the old one
 	effects  []Effect
@@ -121,7 +133,7 @@ type evidence struct {
 // newEvidence runs under the world's lock.
 func newEvidence(w *World) *evidence {
 	e := &evidence{entities: w.entities, shelves: w.shelves, records: map[subject]map[string][]*Record{},
-		byID: map[*shelf]map[string]*Record{}, byKey: map[subject][]Edit{},
+		byID: map[*shelf]map[string]*Record{}, said: map[subject][]*Version{}, byKey: map[subject][]Edit{},
 		editLog: slices.Clone(w.truth.edits), effects: slices.Clone(w.truth.effects), serves: slices.Clone(w.truth.serves),
 		requests: len(w.truth.requests), faults: map[Kind]int{}}
 	for _, f := range slices.Concat(w.weather.past, w.weather.faults) {
@@ -160,6 +172,12 @@ func (e *evidence) enter(s *shelf, r *Record) {
 	}
 	e.records[at][s.sys.name] = append(e.records[at][s.sys.name], r)
 	e.byID[s][r.ID] = r
+	for i := range r.Versions {
+		if v := &r.Versions[i]; v.Cause.Kind != ByEffect || len(v.Asked) > 0 {
+			key := subject{s.ent.name, s.ent.keyOf(v.Values)}
+			e.said[key] = append(e.said[key], v)
+		}
+	}
 }
 
 // of lists the shelves of an entity.

@@ -133,7 +133,7 @@ func (v *verifier) deletes() {
 }
 
 // invented checks that every value came from a person, or from what the system
-// itself made of one: one of the key's records, in any system, held it by seed, by
+// itself made of one: a record that had the key, in any system, held it by seed, by
 // an edit, or altered.
 func (v *verifier) invented() {
 	for _, at := range v.keys {
@@ -150,14 +150,10 @@ func (v *verifier) invented() {
 }
 
 func (v *verifier) given(e *entity, at subject, field string, value *string) bool {
-	for _, records := range v.records[at] {
-		for _, r := range records {
-			for _, version := range r.Versions {
-				_, altered := version.Asked[field]
-				if (version.Cause.Kind != ByEffect || altered) && e.agrees(field, version.Values[field], value) {
-					return true
-				}
-			}
+	for _, version := range v.said[at] {
+		_, altered := version.Asked[field]
+		if (version.Cause.Kind != ByEffect || altered) && e.agrees(field, version.Values[field], value) {
+			return true
 		}
 	}
 	return false

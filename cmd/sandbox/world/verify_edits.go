@@ -50,7 +50,7 @@ func (v *verifier) fateOf(e Edit) (worst fate, field, detail string) {
 	s := v.shelf(e.Entity, e.System)
 	for _, f := range s.ent.fields {
 		want, set := e.After[f.name]
-		if !set || want == nil && e.Op == Create {
+		if !set || e.Op == Create && (want == nil || v.remade(s.ent, e, f.name, want)) {
 			continue
 		}
 		one, why := v.fateOfField(s.ent, e, f.name, want)
@@ -64,6 +64,15 @@ func (v *verifier) fateOf(e Edit) (worst fate, field, detail string) {
 		}
 	}
 	return worst, field, detail
+}
+
+// remade reports whether a record that was made again says of a field what the one
+// before it in that system said last: that is no edit.
+func (v *verifier) remade(ent *entity, e Edit, field string, want *string) bool {
+	return slices.ContainsFunc(v.records[subject{e.Entity, e.Key}][e.System], func(r *Record) bool {
+		i := slices.IndexFunc(r.Versions, func(x Version) bool { return x.State != Live })
+		return r.ID != e.ID && i > 0 && r.Versions[i].Number < e.Version && ent.agrees(field, r.Versions[i-1].Values[field], want)
+	})
 }
 
 // fateOfDelete: the record is gone everywhere, or a person made it anew.
@@ -110,6 +119,8 @@ func (v *verifier) fateOfField(ent *entity, e Edit, field string, want *string) 
 			one := v.fateOfValue(ent, at, e, field, want, *r.Now())
 			if _, known := v.opt.known(at, field); one == lost && known {
 				one = held
+			} else if one == lost && v.opt.decided(at, field) {
+				one = overridden
 			}
 			if one >= worst {
 				worst, detail = one, describe(e)+" set it to "+show(want)+", and "+s.sys.name+" has "+show(r.Now().Values[field])

@@ -18,6 +18,7 @@ type Options struct {
 	Seed    uint64
 	Records int       // bookings at the start, over all systems
 	Whole   bool      // all systems and entities; otherwise bookings in the PMS and at staybnb
+	Only    []string  // of a whole world: the entities that it has; default all
 	Start   time.Time // of simulated time; default 2026-03-02T08:00:00Z
 
 	Credentials map[string]string // by system; default "<system>-token", of voyago "voyago:token" (user and password)
@@ -123,6 +124,9 @@ func bare(o Options) *World {
 	w.systems, w.entities = systems(), entities()
 	if !o.Whole {
 		w.systems, w.entities = w.systems[:2], w.entities[:1]
+	}
+	if len(o.Only) > 0 {
+		w.entities = slices.DeleteFunc(w.entities, func(e *entity) bool { return !slices.Contains(o.Only, e.name) })
 	}
 	for _, sys := range w.systems {
 		for i := range sys.collections {
