@@ -184,6 +184,9 @@ func (l *loader) read(ctx context.Context, name string, doubts bool, args ...any
 		if err := session.Rows(ctx, tables.Journal(), "journal"); err != nil {
 			return nil, err
 		}
+		if err := session.Current(ctx, l.stream.Table, "current"); err != nil {
+			return nil, err
+		}
 	}
 	return readChanges(ctx, session, name, doubts, args...)
 }

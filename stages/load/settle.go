@@ -73,6 +73,11 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 	for _, c := range doubts {
 		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), key: c.sentKey.String, kind: tables.JournalSettled, at: l.Now(),
 			attempt: c.attempt, generation: c.generation}
+		if c.shownID.Valid {
+			s.wasShown(c.shownID.String)
+			done = append(done, s)
+			continue
+		}
 		switch protocol.Next(l.doubt(c), l.Now()) {
 		case protocol.Wait:
 			continue
@@ -136,6 +141,17 @@ func (l *loader) readBack(ctx context.Context, s *sent) {
 	}
 	if !f.gone {
 		s.fields = l.proven(s.change, f.record)
+	}
+}
+
+// wasShown ends the doubt about a create of which a listing has shown the record:
+// sent again it would be there twice. What it shows is judged as any listing is.
+func (s *sent) wasShown(id string) {
+	s.change.setID(id)
+	s.end(pipeline.Applied, "a listing shows it")
+	s.fields = map[string]string{}
+	for name := range s.change.after {
+		s.fields[name] = "unknown"
 	}
 }
 

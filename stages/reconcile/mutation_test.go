@@ -127,13 +127,101 @@ func parted(all []mutation, is func(mutation) bool) (yes, no []mutation) {
 	return yes, no
 }
 
+// place is where a game shows a mutation: its seed, and the run.
+type place struct {
+	seed uint64
+	run  int
+}
+
+// places only save time: a mutation that its place does not show, or that has none,
+// is looked for in all games.
+var places = map[string]place{
+	"a null that nobody put there is news":              {1, 2},
+	"missing is taken for known":                        {1, 2},
+	"two live records are taken for one":                {1, 2},
+	"any system may delete":                             {1, 2},
+	"an old ID begins a new life":                       {1, 2},
+	"base is not asked for news":                        {1, 2},
+	"the last of the list rules":                        {1, 2},
+	"golden does not contend":                           {1, 2},
+	"a time beyond now counts":                          {1, 2},
+	"a write's answer is not taken into base":           {1, 2},
+	"base does not follow what was overridden":          {1, 2},
+	"the guard counts nothing":                          {1, 2},
+	"what is no longer wanted stays":                    {1, 2},
+	"what leaves a scope stays there":                   {1, 2},
+	"nobody is asked before it is deleted":              {1, 2},
+	"records that are new to golden count as news":      {1, 2},
+	"keys with open changes are not looked at":          {1, 2},
+	"what a system shows is not looked at":              {1, 2},
+	"a value where golden has none is not looked at":    {1, 2},
+	"a write in doubt is taken for known":               {1, 3},
+	"a dead letter is forgotten":                        {1, 3},
+	"a deleted record is live again by a late page":     {1, 3},
+	"an authority that is unknown does not rule":        {1, 3},
+	"our own delete is news":                            {1, 3},
+	"a field that a scope reads moves alone":            {1, 3},
+	"a delete does not look for updates":                {1, 4},
+	"a payload that left a field out moves its version": {1, 4},
+	"another ID says nothing":                           {1, 4},
+	"a new life keeps the old bases":                    {1, 5},
+	"a decision on a side that is away is taken in":     {1, 5},
+	"nobody asks whether a record is missing":           {2, 2},
+	"the order of the rule is forgotten":                {2, 2},
+	"a write moves the version of what it did not send": {2, 2},
+	"nothing waits for the plan":                        {2, 2},
+	"who is covered contends all the same":              {2, 3},
+	"golden does not rank as its source":                {2, 3},
+	"open holds are not looked at":                      {2, 4},
+	"an answer says nothing":                            {3, 2},
+	"a base of its own is not looked at":                {3, 2},
+	"a hold closes when one side is left":               {3, 2},
+	"a hold closes while a side cannot be read":         {3, 2},
+	"the base of a contender moves":                     {3, 2},
+	"a decision judges nothing":                         {3, 2},
+	"a decision changes nothing":                        {3, 2},
+	"no stream is ever quarantined":                     {3, 2},
+	"a quarantined stream is judged":                    {3, 2},
+	"a payload that left a field out is not looked at":  {3, 3},
+	"a hold is decided by the order of names":           {3, 3},
+	"a settled change is proposed again":                {3, 3},
+	"the window of the input is not counted":            {3, 3},
+	"what was approved counts again":                    {3, 3},
+	"what a system missed is not looked at":             {3, 3},
+	"an unread system is taken for known":               {3, 5},
+	"what the system deleted is created again":          {4, 2},
+	"a lagging page is news":                            {5, 2},
+	"a create sends a held field":                       {5, 2},
+	"what lags is sent":                                 {5, 2},
+	"a held field is sent":                              {5, 3},
+	"what a person left is sent":                        {5, 3},
+	"a group that does not map is judged":               {6, 2},
+	"creates are not guarded":                           {7, 2},
+}
+
 // TestMutationsAreCaught judges the same games with mistakes in the SQL: every
 // one of them must show in what is given to the lake.
 func TestMutationsAreCaught(t *testing.T) {
 	only := os.Getenv("TRUEUP_MUTATION") // part of a name; all of them without it
 	open := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool { return !strings.Contains(m.name, only) })
 	open = slices.DeleteFunc(open, func(m mutation) bool { return m.scenario != "" && m.shows(t) })
+	open = caught(t, open, func(m mutation, at place) bool { return places[m.name] == at })
+	open = caught(t, open, func(mutation, place) bool { return true })
+	for _, m := range open {
+		t.Errorf("not caught: %s", m.name)
+	}
+}
+
+// caught plays games and judges with mistakes in the SQL where it says so. It gives
+// the mutations that made no difference.
+func caught(t *testing.T, open []mutation, here func(mutation, place) bool) []mutation {
+	t.Helper()
 	for seed := uint64(1); seed < 12 && len(open) > 0; seed++ {
+		if !slices.ContainsFunc(open, func(m mutation) bool {
+			return slices.ContainsFunc([]int{2, 3, 4, 5, 7, 8}, func(run int) bool { return here(m, place{seed, run}) })
+		}) {
+			continue
+		}
 		g := newGame(t, seed, 120)
 		g.w.exec("PRAGMA disable_optimizer") // tables are small: planning is most of the work
 		g.w.exec("CREATE TEMP MACRO never(a, b) AS false")
@@ -142,16 +230,20 @@ func TestMutationsAreCaught(t *testing.T) {
 			g.step()
 			g.w.judge()
 			if run >= 2 && !g.calm {
-				now, later := parted(open, func(m mutation) bool { return m.rare() || !g.rare })
-				open = append(uncaught(t, g.w, now), later...)
+				now, later := parted(open, func(m mutation) bool { return (m.rare() || !g.rare) && here(m, place{seed, run}) })
+				left := uncaught(t, g.w, now)
+				for _, m := range now {
+					if at := (place{seed, run}); places[m.name] != at && !slices.Contains(left, m) {
+						t.Logf("%q: {%d, %d},", m.name, seed, run)
+					}
+				}
+				open = append(left, later...)
 			}
 			g.w.fold()
 			g.send()
 		}
 	}
-	for _, m := range open {
-		t.Errorf("not caught: %s", m.name)
-	}
+	return open
 }
 
 // shows reports whether the mutation's scenario ends otherwise than it should.
@@ -164,6 +256,9 @@ func (m mutation) shows(t *testing.T) bool {
 // uncaught are the mutations that give the same as the true SQL here.
 func uncaught(t *testing.T, w *world, open []mutation) []mutation {
 	t.Helper()
+	if len(open) == 0 {
+		return nil
+	}
 	truth := w.outputs()
 	var left []mutation
 	for _, m := range open {

@@ -42,3 +42,46 @@ func TestADeniedRecordIsNotDeletedElsewhere(t *testing.T) {
 		t.Errorf("still apart: %v", end.known)
 	}
 }
+
+// A create whose answer tells nothing, and keeps telling it, waits for a person.
+// Where a listing has shown the record since, it has happened: a person who says
+// "send it" gets no second one.
+func TestADoubtedCreateThatAListingShowsIsNotSentAgain(t *testing.T) {
+	w := &wild{entity: world.Messages}
+	h := newHouse(t, setup{edit: w.project(t), world: world.Options{Seed: 3, Records: 24, Whole: true, Only: []string{world.Messages}}})
+	h.hourly(pipeline.Sweep)
+	must(t, h.life(func(p *process) error { return p.approve("first") }))
+	h.hourly(pipeline.Incremental)
+
+	channel, text := world.Staybnb, "Where is the key?"
+	like := h.Of(world.Messages).Records(world.Staybnb)[0].Now().Values
+	made, err := h.Of(world.Messages).Create(world.Staybnb, like.With(world.Values{world.Ref: world.Text("MSG-777777"), world.Channel: &channel, world.Body: &text}))
+	must(t, err)
+	must(t, h.SetFaults(world.Fault{Kind: world.SavedErrorAfter, System: world.Deskline, Call: world.CallCreate, Nth: 1}))
+	h.hourly(pipeline.Incremental)
+	must(t, h.SetFaults())
+	if got := h.held(); len(got) != 1 {
+		t.Fatalf("nothing waits for a person: %v", got)
+	}
+	h.Advance(25 * time.Hour) // the key is forgotten there
+	h.hourly(pipeline.Incremental)
+	must(t, h.life(func(p *process) error { return p.approve("send it") }))
+	h.hourly(pipeline.Incremental)
+	h.hourly(pipeline.Sweep)
+	if found := h.Of(world.Messages).Find(world.Deskline, made.Key); len(found) != 1 {
+		t.Errorf("%s is there %d times", made.Key, len(found))
+	}
+	if report := world.Verify(h.World, world.VerifyOptions{}); !report.OK() {
+		t.Error(report.String())
+	}
+}
+
+// held are the changes that wait for a person to look.
+func (h *house) held() (out []string) {
+	h.t.Helper()
+	must(h.t, h.life(func(p *process) error {
+		out = p.query("SELECT key FROM changes WHERE state = 'held'")
+		return nil
+	}))
+	return out
+}
