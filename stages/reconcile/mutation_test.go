@@ -136,6 +136,9 @@ type place struct {
 // places only save time: a mutation that its place does not show, or that has none,
 // is looked for in all games.
 var places = map[string]place{
+	"a check is not looked at":                          {9, 3},
+	"who is provably older still counts":                {9, 3},
+	"versions that go back are not counted":             {8, 3},
 	"a null that nobody put there is news":              {1, 2},
 	"missing is taken for known":                        {1, 2},
 	"two live records are taken for one":                {1, 2},
