@@ -33,6 +33,9 @@ func (g *game) pick(list ...string) *string {
 
 // value draws a value for a column: few values, so that they often meet.
 func (g *game) value(column string) *string {
+	if pool, ok := pools[column]; ok {
+		return g.pick(pool...)
+	}
 	switch column {
 	case "price", "cost":
 		if column == "cost" && g.chance(10) {
@@ -156,7 +159,7 @@ func (g *game) move(p *player, r *held) {
 
 // own counts the columns that people edit: all but the time of the change.
 func (p *player) own() int {
-	return len(slices.DeleteFunc(slices.Clone(p.st.columns), func(c schemas.Field) bool { return c.Type.Kind == schemas.Timestamp }))
+	return len(slices.DeleteFunc(slices.Clone(p.st.columns), func(c schemas.Field) bool { return c.Name == "changed" }))
 }
 
 func (p *player) column(i int) string { return p.st.columns[i].Name }

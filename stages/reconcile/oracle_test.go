@@ -17,6 +17,7 @@ import (
 
 	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/schemas"
 	"github.com/trueup-data/trueup/stages/reconcile/merge"
 )
 
@@ -340,7 +341,7 @@ func TestSQLAgreesWithTheOracle(t *testing.T) {
 	cases := 0
 	defer func() { t.Logf("%d situations judged by both", cases) }()
 	rapid.Check(t, func(rt *rapid.T) {
-		g := newGame(t, rapid.Uint64().Draw(rt, "seed"), 60)
+		g := newDrawnGame(t, rapid.Uint64().Draw(rt, "seed"), 60)
 		defer func() { cases += g.w.compared }()
 		for range rapid.IntRange(3, 6).Draw(rt, "runs") {
 			g.step()
@@ -392,11 +393,26 @@ type held struct {
 	told    bool // its end was shown
 }
 
-// newGame draws a project and its systems from a seed.
+// newGame draws a project and its systems from a seed. The systems are of known styles.
 func newGame(t testing.TB, seed uint64, keys int) *game {
-	g := &game{rng: rand.New(rand.NewPCG(seed, 1)), pages: map[string][]observation{}}
-	all := []string{"air", "pms", "task"}
-	names := all[:2+g.rng.IntN(2)]
+	rng := rand.New(rand.NewPCG(seed, 1))
+	return drawGame(t, rng, keys, []string{"air", "pms", "task"}[:2+rng.IntN(2)], func(name string) style { return styles[name] })
+}
+
+// newDrawnGame has two to four systems, most of which hold golden's fields in ways
+// of their own, and one field more.
+func newDrawnGame(t testing.TB, seed uint64, keys int) *game {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	return drawGame(t, rng, keys, []string{"air", "pms", "task", "web"}[:2+rng.IntN(3)], func(name string) style {
+		if st, ok := styles[name]; ok && rng.IntN(3) == 0 {
+			return st
+		}
+		return drawStyle(rng)
+	}, config.EntityField{Name: "since", Type: schemas.Type{Kind: schemas.Timestamp}})
+}
+
+func drawGame(t testing.TB, rng *rand.Rand, keys int, names []string, styleOf func(name string) style, more ...config.EntityField) *game {
+	g := &game{rng: rng, pages: map[string][]observation{}}
 	for i := range keys {
 		g.keys = append(g.keys, fmt.Sprintf("K%02d", i))
 	}
@@ -404,6 +420,11 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 		{Name: "code", Type: textType}, {Name: "guest", Type: textType}, {Name: "price", Type: priceType}, {Name: "note", Type: textType}}}
 	rules := &merge.Rules{Fields: []string{"code", "guest", "price", "note"}}
 	g.drawRules(&entity, rules, names)
+	for _, f := range more {
+		rule := g.drawRule(names)
+		entity.Fields, rules.Fields, entity.Resolve.Fields[f.Name] = append(entity.Fields, f), append(rules.Fields, f.Name), rule
+		rules.Units = append(rules.Units, unitOf([]string{f.Name}, rule))
+	}
 	rules.Deletes = []string{names[g.rng.IntN(len(names))]}
 	rules.AgainstUpdate = []string{"hold", "update", "delete"}[g.rng.IntN(3)]
 	rules.Recreate = g.chance(50)
@@ -418,7 +439,7 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 			reads = []string{"guest"}
 			scope, inScope = "guest <> 'cid'", func(f merge.Fields) bool { v := f.Get("guest"); return v.State == merge.Value && v.Text != "cid" }
 		}
-		p := &player{name: name, st: styles[name], records: map[string]*held{}, settle: time.Duration(g.rng.IntN(2)) * 30 * time.Minute}
+		p := &player{name: name, st: styleOf(name), records: map[string]*held{}, settle: time.Duration(g.rng.IntN(2)) * 30 * time.Minute}
 		stream, system := projectStream(name, p.st, scope), oracleSystem(name, p.st, inScope)
 		if p.st.versioned && g.chance(70) {
 			stream.Extract.Version, system.Timed = "changed", true
@@ -436,7 +457,7 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 		if !system.Checked {
 			stream.Write.Verify = "none"
 		}
-		if name == "pms" && g.chance(60) {
+		if p.st.holds("note") && p.st.holds("price") && g.chance(60) {
 			p.lose = g.loses(t, &stream, &system)
 		}
 		entity.Streams = append(entity.Streams, stream)

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,11 @@ type style struct {
 	versioned bool
 }
 
+// holds reports whether the field is a column of its own, as it is.
+func (st style) holds(field string) bool {
+	return slices.ContainsFunc(st.maps, func(m mapping) bool { return m.name == field && m.sql == `"`+field+`"` })
+}
+
 func columns(list ...string) []schemas.Field {
 	var out []schemas.Field
 	for _, c := range list {
@@ -57,6 +63,8 @@ func columns(list ...string) []schemas.Field {
 			t = centsType
 		case "price":
 			t = priceType
+		case "fine":
+			t = schemas.Type{Kind: schemas.Decimal, Precision: 15, Scale: 5}
 		case "time":
 			t = schemas.Type{Kind: schemas.Timestamp}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/tables"
+	"github.com/trueup-data/trueup/schemas"
 	"github.com/trueup-data/trueup/stages/reconcile/merge"
 )
 
@@ -45,7 +46,7 @@ func (w *world) situations() map[string]*merge.Situation {
 		of(r["_key"]).Tombstone = &merge.Tombstone{IDs: decodeText[map[string][]string](w.t, str(r["ids"])), Source: str(r["source"]), Live: str(r["live"]) == "true"}
 	}
 	for _, st := range w.project.Streams {
-		for _, r := range w.query(fmt.Sprintf(`SELECT * REPLACE (epoch_us(_asked_at) AS _asked_at) FROM "in_replica_%s" ORDER BY _id`, st.System)) {
+		for _, r := range w.query(fmt.Sprintf(`SELECT * REPLACE (epoch_us(_asked_at) AS _asked_at%s) FROM "in_replica_%s" ORDER BY _id`, canonicalTimes(st.Extract.Fields), st.System)) {
 			s := of(r["_key"])
 			s.Rows = append(s.Rows, *w.row(st.System, r))
 		}
@@ -89,8 +90,22 @@ type storedBase struct {
 	Frozen       bool
 }
 
+// canonicalTimes are the times among the fields as canonical texts, for REPLACE.
+func canonicalTimes(fields []schemas.Field) (out string) {
+	for _, f := range fields {
+		if f.Type.Kind == schemas.Timestamp {
+			out += fmt.Sprintf(`, %s AS "%s"`, schemas.CanonicalSQL(f.Type, `"`+f.Name+`"`), f.Name)
+		}
+	}
+	return out
+}
+
 func (w *world) readGolden(of func(*string) *merge.Situation) {
-	for _, r := range w.query("SELECT * FROM t_golden") {
+	var fields []schemas.Field
+	for _, f := range w.project.Fields {
+		fields = append(fields, schemas.Field{Name: f.Name, Type: f.Type})
+	}
+	for _, r := range w.query("SELECT * REPLACE (_version AS _version" + canonicalTimes(fields) + ") FROM t_golden") {
 		g := &merge.Golden{Live: *r["_live"] == "true", Version: number(r["_version"]), Fields: merge.Fields{},
 			Sources: decodeText[map[string]string](w.t, str(r["_sources"])),
 			Edited:  decodeText[map[string]merge.Edit](w.t, str(r["_edited"])), Bases: map[string]*merge.Base{}}
@@ -166,7 +181,7 @@ func (w *world) readWork(of func(*string) *merge.Situation) {
 		if o.ID == "" {
 			o.ID = str(c["id"])
 		}
-		for _, a := range w.query(fmt.Sprintf("SELECT * REPLACE (epoch_us(_asked_at) AS _asked_at) FROM t_replica_%s WHERE _pos > %d AND _id = ? AND _key = ? AND _seq = ? AND _op IN ('upsert', 'touch') ORDER BY _hash LIMIT 1", o.System, w.mark), o.ID, *c["_key"], number(r["_seq"])) {
+		for _, a := range w.query(fmt.Sprintf("SELECT * REPLACE (epoch_us(_asked_at) AS _asked_at%s) FROM t_replica_%s WHERE _pos > %d AND _id = ? AND _key = ? AND _seq = ? AND _op IN ('upsert', 'touch') ORDER BY _hash LIMIT 1", canonicalTimes(w.stream(o.System).Extract.Fields), o.System, w.mark), o.ID, *c["_key"], number(r["_seq"])) {
 			o.Answer = w.row(o.System, a)
 		}
 		name := *c["_key"] + " " + o.System

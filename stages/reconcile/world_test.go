@@ -211,7 +211,7 @@ func (w *world) observe(system string, list ...observation) {
 		for i, f := range st.Extract.Fields {
 			columns[i] = "NULL"
 			if v, ok := o.fields[f.Name]; ok && v != nil {
-				columns[i], digest = fmt.Sprintf("CAST(%s AS %s)", compile.Literal(*v), f.Type.DuckDB()), digest+f.Name+*v
+				columns[i], digest = schemas.FromCanonicalSQL(f.Type, compile.Literal(*v)), digest+f.Name+*v
 			} else if ok {
 				names, digest = append(names, f.Name), digest+f.Name+"null"
 			}
