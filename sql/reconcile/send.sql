@@ -143,6 +143,20 @@ ANTI JOIN (SELECT h._key, h.system, r.field FROM waiting_column h JOIN p_reads r
     ON h._key = d._key AND h.system = d.system AND h.field = d.field
 ANTI JOIN standing s ON s._key = d._key AND s.system = d.system AND s.field = d.field
 UNION ALL
+-- A group of which a field does not map is neither news nor sent, so what differs in it stays.
+SELECT n._key, n.system, n.field, 'overridden', g.value, n.mapped_value, 'another field of its group cannot be read'
+FROM addressee a
+JOIN scope_new c ON c._key = a._key AND c.system = a.system AND c.in_scope
+JOIN seen n ON n._key = a._key AND n.system = a.system
+JOIN p_field f ON f.field = n.field
+JOIN blind b ON b._key = n._key AND b.system = n.system AND b.unit = f.unit
+JOIN view_new v ON v._key = n._key AND v.system = n.system AND v.field = n.field
+JOIN golden_new g ON g._key = n._key AND g.field = n.field
+ANTI JOIN held h ON h._key = n._key AND h.unit = f.unit
+ANTI JOIN standing s ON s._key = n._key AND s.system = n.system AND s.field = n.field
+WHERE n.mapped_state IN ('value', 'null') AND v.state IN ('value', 'null') AND NOT n.lagging
+  AND (n.mapped_state <> v.state OR n.mapped_value IS DISTINCT FROM v.value)
+UNION ALL
 SELECT n._key, n.system, n.field, 'overridden', g.value, NULL, 'never shown by this system, so it is not sent'
 FROM addressee a
 JOIN scope_new c ON c._key = a._key AND c.system = a.system AND c.in_scope

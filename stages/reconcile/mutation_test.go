@@ -65,6 +65,7 @@ var mutations = []mutation{
 	{"what lags is sent", "send", "AND NOT n.lagging\n", "\n", ""},
 	{"a refusal is forgotten", "send", "ANTI JOIN refused r ON r._key = p._key AND r.system = p.system AND r.field = '' AND r.golden = p.effect", "", "a-refused-delete-is-not-sent-again"},
 	{"what the system deleted is created again", "send", "coalesce(l.deleted_there, false) AND NOT r.recreate AS waits", "false AS waits", ""},
+	{"what differs in a group that cannot be read is not told", "send", "JOIN blind b ON b._key = n._key", "JOIN blind b ON false AND b._key = n._key", ""},
 	{"nothing waits for the plan", "plan", "WHEN (NOT s.joined OR n.unjoined) AND NOT r.yes THEN 'planned'", "", ""},
 	{"a settled change is proposed again", "plan", "WHERE e.change IS NULL OR e.state IN ('planned', 'ready', 'held', 'superseded')", "", ""},
 	{"the guard counts nothing", "guard", "WHERE v.keys > greatest", "WHERE false AND v.keys > greatest", ""},

@@ -197,9 +197,22 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 				Golden: j.golden.Fields.Get(field).Pointer(), Seen: v.Pointer(), Reason: "not written to this system"})
 		}
 	}
+	j.listUnreadGroups(s, mapped)
 	j.listNeverShown(s, mapped)
 	if len(after) > 0 {
 		j.propose(Want{System: s.sys.Name, ID: s.row.ID, Op: pipeline.OpUpdate, Before: before, After: after, Seen: s.row}, refused)
+	}
+}
+
+// listUnreadGroups lists what differs in groups of which another field does not
+// map: such a group is neither news nor sent.
+func (j *judging) listUnreadGroups(s *side, mapped Fields) {
+	for _, field := range j.apart(s, mapped) {
+		_, listed := j.differences[[2]string{s.sys.Name, field}]
+		if s.blind(j.unitOf(field)) && !j.fieldWaits(field) && !listed {
+			j.differ(Difference{System: s.sys.Name, Field: field, Kind: "overridden", Golden: j.golden.Fields.Get(field).Pointer(),
+				Seen: mapped.Get(field).Pointer(), Reason: "another field of its group cannot be read"})
+		}
 	}
 }
 
@@ -216,13 +229,18 @@ func (j *judging) listNeverShown(s *side, mapped Fields) {
 	}
 }
 
-// differing are the fields that the system shows otherwise than it would if it held golden.
+// differing are the fields that are apart, and that may be sent.
 func (j *judging) differing(s *side, mapped Fields) []string {
+	return slices.DeleteFunc(j.apart(s, mapped), func(field string) bool { return j.silent(s, field) })
+}
+
+// apart are the fields that the system shows otherwise than it would if it held golden.
+func (j *judging) apart(s *side, mapped Fields) []string {
 	view := s.sys.View(j.golden.Fields, s.row.Stream)
 	var fields []string
 	for _, field := range sortedKeys(s.sys.Reads) {
 		want, shown := view.Get(field), mapped.Get(field)
-		if want.Set() && shown.Set() && want != shown && !s.lagging[field] && !j.silent(s, field) {
+		if want.Set() && shown.Set() && want != shown && !s.lagging[field] {
 			fields = append(fields, field)
 		}
 	}
