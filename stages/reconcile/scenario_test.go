@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ type scenarioWrite struct {
 	Settle string
 	Cannot []string // create, update, delete
 	Leave  string   // keep, delete, hold
+	Prices string   // text: it may show one that is no number
 	Loses  string   // of the note: "case", "spaces", "all but N characters"; of the price: "cents"
 }
 
@@ -193,6 +195,9 @@ func unite(t *testing.T, entity *config.Entity, rules *merge.Rules, start scenar
 
 func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, merge.System) {
 	st := styles["pms"]
+	if w.Prices == "text" {
+		st = pricesAsText(st)
+	}
 	scope, inScope := "", func(merge.Fields) bool { return true }
 	if w.Scope != "" {
 		scope, inScope = "guest = '"+w.Scope+"'", func(f merge.Fields) bool { return f.Get("guest") == merge.Of(w.Scope) }
@@ -217,6 +222,25 @@ func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, 
 	}
 	stream.Write.Create, stream.Write.Update, stream.Write.Delete = system.Create, system.Update, system.Delete
 	return stream, system
+}
+
+// pricesAsText is the style, but that its prices are text.
+func pricesAsText(st style) style {
+	st.columns, st.maps = slices.Clone(st.columns), slices.Clone(st.maps)
+	for i, c := range st.columns {
+		if c.Name == "price" {
+			st.columns[i].Type = textType
+		}
+	}
+	for i, m := range st.maps {
+		if m.name == "price" {
+			st.maps[i] = of("price", "price", "price", func(text string) (string, bool) {
+				_, err := strconv.ParseFloat(text, 64)
+				return text, err == nil
+			})
+		}
+	}
+	return st
 }
 
 func (s *scenario) duration(text string, otherwise time.Duration) time.Duration {
