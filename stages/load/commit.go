@@ -118,24 +118,13 @@ func (l *loader) store(ctx context.Context, files map[string][]lake.File, t tabl
 	return nil
 }
 
-// verdict is what a record is that did not answer by its ID. It may have gone, or
-// be out of our sight for now: one answer proves no absence, so it is missing, and
-// nobody else's record is deleted for it. Only where we delete it ourselves that is
-// what was to be.
-func verdict(op pipeline.WriteOp) pipeline.Op {
-	if op == pipeline.OpDelete {
-		return pipeline.Delete
-	}
-	return pipeline.Missing
-}
-
 // observe stores what the answers showed in the replica, in the same commit.
 func (l *loader) observe(ctx context.Context, files map[string][]lake.File, done []*sent) error {
 	var batches []arrow.RecordBatch
 	for _, s := range done {
 		for _, v := range s.sights {
 			if v.record == nil {
-				batches = append(batches, l.stream.Verdicts([]string{v.gone}, verdict(s.change.op), v.at))
+				batches = append(batches, l.stream.Verdicts([]string{v.absent}, v.is, v.at))
 				continue
 			}
 			batches = append(batches, v.record.Rows)

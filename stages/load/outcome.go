@@ -37,8 +37,12 @@ func (l *loader) applied(ctx context.Context, s *sent, a pipeline.Answer) {
 	if at.IsZero() {
 		at = l.Now()
 	}
-	if c.op == pipeline.OpDelete {
-		s.sights = append(s.sights, sight{gone: c.id.String, at: at})
+	switch {
+	case c.op == pipeline.OpDelete && (a.Outcome == pipeline.Applied || c.doubted):
+		s.sights = append(s.sights, ended(c.id.String, at))
+		return
+	case c.op == pipeline.OpDelete:
+		s.unanswered(at)
 		return
 	}
 	id := a.ID
@@ -122,10 +126,7 @@ func (l *loader) afterStale(ctx context.Context, s *sent) {
 		return
 	}
 	if f.gone {
-		s.sights = append(s.sights, sight{gone: s.change.id.String, at: asked})
-		if s.change.op == pipeline.OpDelete {
-			s.end(pipeline.AlreadyTrue, s.evidence+"; the record is gone")
-		}
+		s.unanswered(asked)
 		return
 	}
 	s.sights = append(s.sights, sight{record: f.record, at: asked})

@@ -33,11 +33,25 @@ type sent struct {
 	sights   []sight       // observations that came with it
 }
 
-// sight is an observation to store: a record, or that an ID is gone.
+// sight is an observation to store: a record, or that an ID did not answer.
 type sight struct {
 	record *pipeline.Batch
-	gone   string
+	absent string      // the ID that did not answer
+	is     pipeline.Op // what it is then: Missing, or Delete after our own
 	at     time.Time
+}
+
+// ended is the sight of a record that our own delete ended.
+func ended(id string, at time.Time) sight {
+	return sight{absent: id, is: pipeline.Delete, at: at}
+}
+
+// silent is the sight of a record that did not answer, for whatever reason. It may
+// have gone, or be out of our sight for now: one answer proves no absence, so it is
+// missing. Nobody else's record is deleted for it, and a record that shows up again
+// is the same as before, not one that was made anew.
+func silent(id string, at time.Time) sight {
+	return sight{absent: id, is: pipeline.Missing, at: at}
 }
 
 func (s *sent) end(o pipeline.Outcome, evidence string) *sent {

@@ -124,7 +124,11 @@ func (l *loader) readBack(ctx context.Context, s *sent) {
 	var seen protocol.Sight
 	if f.gone {
 		seen.Gone = true
-		s.sights = append(s.sights, sight{gone: s.change.id.String, at: asked})
+		if s.change.op == pipeline.OpDelete {
+			s.sights = append(s.sights, ended(s.change.id.String, asked))
+		} else {
+			s.sights = append(s.sights, silent(s.change.id.String, asked))
+		}
 	} else {
 		seen = l.compare(s.change, f.record.Rows)
 		s.sights = append(s.sights, sight{record: f.record, at: asked})

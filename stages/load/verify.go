@@ -3,6 +3,8 @@ package load
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -41,6 +43,13 @@ func (l *loader) look(ctx context.Context, id string) (fresh, error) {
 	return f, nil
 }
 
+// unanswered ends a change whose record did not answer by its ID. A delete ends so
+// too: whether it is gone, a complete listing tells.
+func (s *sent) unanswered(at time.Time) {
+	s.sights = append(s.sights, silent(s.change.id.String, at))
+	s.end(pipeline.Stale, strings.TrimPrefix(s.evidence+"; the record does not answer: it is gone, or cannot be seen for now", "; "))
+}
+
 // guards reads what a precondition can be made of.
 func guards(row arrow.RecordBatch) (etag string, version *int64) {
 	if c, ok := columnOf(row, pipeline.ColETag).(*array.String); ok && c.IsValid(0) {
@@ -70,12 +79,7 @@ func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
 		return f, err
 	}
 	if f.gone {
-		s.sights = append(s.sights, sight{gone: s.change.id.String, at: asked})
-		if s.change.op == pipeline.OpDelete {
-			s.end(pipeline.AlreadyTrue, "gone before it was deleted")
-		} else {
-			s.end(pipeline.Stale, "the record is gone")
-		}
+		s.unanswered(asked)
 		return f, nil
 	}
 	seen := l.compare(s.change, f.record.Rows)

@@ -43,6 +43,38 @@ func TestADeniedRecordIsNotDeletedElsewhere(t *testing.T) {
 	}
 }
 
+// A system that denies a record which is to be deleted there has not deleted it: when
+// the record shows up again it is deleted still, and not taken for one made anew.
+func TestADeniedRecordIsDeletedLater(t *testing.T) {
+	for _, kind := range []world.Call{world.CallGet, world.CallDelete} {
+		t.Run(string(kind), func(t *testing.T) {
+			h := newHouse(t, setup{world: world.Options{Seed: 5, Records: 12}})
+			h.hourly(pipeline.Sweep)
+			must(t, h.life(func(p *process) error { return p.approve("decision-1") }))
+			h.hourly(pipeline.Incremental)
+
+			gone := h.Records(world.Staybnb)[2]
+			_, err := h.Delete(world.PMS, h.Find(world.PMS, gone.Key())[0])
+			must(t, err)
+			must(t, h.SetFaults(world.Fault{Kind: world.NoAccess, System: world.Staybnb, Call: kind, Rate: 1}))
+			h.hourly(pipeline.Sweep)
+			h.hourly(pipeline.Incremental)
+			must(t, h.SetFaults())
+			h.Advance(time.Hour)
+			h.hourly(pipeline.Sweep)
+			h.hourly(pipeline.Sweep)
+			for _, system := range []string{world.PMS, world.Staybnb} {
+				if n := len(h.Find(system, gone.Key())); n != 0 {
+					t.Errorf("%s is live in %s", gone.Key(), system)
+				}
+			}
+			if problem := h.proof(h.look()); problem != "" {
+				t.Error(problem)
+			}
+		})
+	}
+}
+
 // A create whose answer tells nothing, and keeps telling it, waits for a person.
 // Where a listing has shown the record since, it has happened: a person who says
 // "send it" gets no second one.
