@@ -43,20 +43,31 @@ FROM outcome_column c
 JOIN p_reads r ON r.system = c.system AND r.col = c.col
 WHERE c.op = 'update' AND c.outcome IN ('applied', 'applied_partly', 'already_true', 'not_kept', 'altered');
 
+-- Entity fields of a record that we made, as a look after a doubt showed them: not
+-- as they were sent, so ours was altered, or somebody has edited it since. That look
+-- is not the answer, so they have no base, and contend with golden.
+CREATE OR REPLACE TEMP TABLE unsure_field AS
+SELECT DISTINCT c._key, c.system, r.field
+FROM outcome_column c
+JOIN p_reads r ON r.system = c.system AND r.col = c.col
+WHERE c.op = 'create' AND c.outcome = 'unknown';
+
 -- The answer to a create is base for all its fields; the answer to an update
 -- for those that were sent. A null is base only where golden had been cleared.
 -- A write that did not send a field does not move the version of its base.
 CREATE OR REPLACE TEMP TABLE base1 AS
 SELECT r._key, r.system, m.field,
-       CASE WHEN t.op = 'create' AND (a.state = 'value' OR a.state = 'null' AND g.state = 'null') THEN a.state
+       CASE WHEN t.op = 'create' AND u.field IS NOT NULL THEN 'unset'
+            WHEN t.op = 'create' AND (a.state = 'value' OR a.state = 'null' AND g.state = 'null') THEN a.state
             WHEN t.op = 'create' THEN 'unset'
             WHEN t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN a.state
             ELSE b.state END AS state,
-       CASE WHEN t.op = 'create' AND a.state = 'value' THEN a.value
+       CASE WHEN t.op = 'create' AND a.state = 'value' AND u.field IS NULL THEN a.value
             WHEN t.op = 'create' THEN NULL
             WHEN t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN a.value
             ELSE b.value END AS value,
-       CASE WHEN t.op = 'create' OR t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN t.version
+       CASE WHEN t.op = 'create' AND u.field IS NOT NULL THEN NULL
+            WHEN t.op = 'create' OR t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN t.version
             ELSE b.version END AS version
 FROM base_record1 r
 JOIN p_maps m USING (system)
@@ -65,6 +76,7 @@ LEFT JOIN base0 b ON b._key = r._key AND b.system = r.system AND b.field = m.fie
 LEFT JOIN taught t ON t._key = r._key AND t.system = r.system
 LEFT JOIN answer_field a ON a._key = r._key AND a.system = r.system AND a.change = t.change AND a.field = m.field
 LEFT JOIN sent_field s ON s._key = r._key AND s.system = r.system AND s.field = m.field
+LEFT JOIN unsure_field u ON u._key = r._key AND u.system = r.system AND u.field = m.field
 LEFT JOIN golden0 g ON g._key = r._key AND g.field = m.field;
 
 -- What we did not send are the system's defaults: golden takes them where it has nothing.
@@ -74,6 +86,7 @@ WITH defaults AS (
     FROM taught t
     JOIN answer_field a ON a._key = t._key AND a.system = t.system AND a.change = t.change
     JOIN p_system s ON s.system = t.system
+    ANTI JOIN unsure_field u ON u._key = t._key AND u.system = t.system AND u.field = a.field
     WHERE t.op = 'create' AND a.state = 'value'
     QUALIFY row_number() OVER (PARTITION BY t._key, a.field ORDER BY s.ord) = 1)
 SELECT _key, field, CASE WHEN fills THEN 'value' ELSE state END AS state,

@@ -374,11 +374,40 @@ func (g *game) apply(p *player, c map[string]*string, asked time.Time, answers b
 		p.lose(r.fields)
 	}
 	r.wrote = asked
-	g.settled(c, id, asked, outcome, "applied", "outcome")
+	if answers && *c["op"] == "create" && g.mishap(40) {
+		g.found(p, r, c, asked, after)
+	} else {
+		g.settled(c, id, asked, outcome, "applied", "outcome")
+	}
 	if answers {
 		r.shown = fmt.Sprint(r.version, r.gone)
 		g.show(p.name, observation{key: r.key, id: id, op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
 	}
+}
+
+// found: a look after a doubt finds the record that we made, and somebody may have
+// edited it since. It proves only what it shows as it was sent.
+func (g *game) found(p *player, r *held, c map[string]*string, asked time.Time, after map[string]*string) {
+	if columns := slices.Sorted(maps.Keys(after)); g.chance(50) {
+		if column := columns[g.rng.IntN(len(columns))]; column != p.st.columns[1].Name {
+			r.fields[column] = g.value(column)
+			g.touch(p, r)
+		}
+	}
+	sent := maps.Clone(after)
+	if p.lose != nil {
+		p.lose(sent)
+	}
+	fields := map[string]string{}
+	for column, v := range sent {
+		fields[column] = "applied"
+		if got := r.fields[column]; got == nil != (v == nil) || got != nil && *got != *v {
+			fields[column] = "unknown"
+		}
+	}
+	text, err := json.Marshal(fields)
+	must(g.w.t, err)
+	g.settled(c, *r.fields["id"], asked, "applied", "applied", "settled", string(text))
 }
 
 // notKept: the system answers as if it had taken the write, and shows what it had.
@@ -392,19 +421,20 @@ func (g *game) notKept(p *player, c map[string]*string, asked time.Time) {
 	g.show(p.name, observation{key: r.key, id: str(c["id"]), op: pipeline.Upsert, version: p.version(r), asked: asked.Add(-time.Second), fields: maps.Clone(r.fields), commit: g.w.seq})
 }
 
-// settled writes the journal and where the change stands, as load does; flush stores it.
-func (g *game) settled(c map[string]*string, id string, asked time.Time, outcome, state, kind string) {
+// settled writes the journal and where the change stands, as load does, with what
+// became of single fields where that is given; flush stores it.
+func (g *game) settled(c map[string]*string, id string, asked time.Time, outcome, state, kind string, fields ...string) {
 	g.w.seq++
 	at := fmt.Sprintf("make_timestamptz(%d::BIGINT)", asked.UnixMicro())
 	name := compile.Literal(*c["change"])
-	g.journal = append(g.journal, fmt.Sprintf("(%s, 'bookings', %s, %s, %s, %s, %s, %s, %s, %d, %d, 0)", name, compile.Literal(*c["system"]),
-		compile.Literal(*c["_key"]), compile.Literal(id), compile.Literal(*c["op"]), compile.Literal(kind), at, compile.Literal(outcome), g.w.seq, g.w.seq))
+	g.journal = append(g.journal, fmt.Sprintf("(%s, 'bookings', %s, %s, %s, %s, %s, %s, %s, nullif(%s, ''), %d, %d, 0)", name, compile.Literal(*c["system"]),
+		compile.Literal(*c["_key"]), compile.Literal(id), compile.Literal(*c["op"]), compile.Literal(kind), at, compile.Literal(outcome), compile.Literal(strings.Join(fields, "")), g.w.seq, g.w.seq))
 	g.states = append(g.states, fmt.Sprintf("(%s, %s, %s, nullif(%s, ''))", name, compile.Literal(state), at, compile.Literal(id)))
 }
 
 func (g *game) flush() {
 	if len(g.journal) > 0 {
-		g.w.exec(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, recorded_at, outcome, _pos, _seq, _ord) VALUES ` + strings.Join(g.journal, ", "))
+		g.w.exec(`INSERT INTO t_journal (change, entity, system, key, id, op, kind, recorded_at, outcome, fields, _pos, _seq, _ord) VALUES ` + strings.Join(g.journal, ", "))
 		g.w.exec(`UPDATE t_changes t SET state = v.state, attempt = 1, recorded_at = v.moment, id = coalesce(v.id, t.id)
 FROM (VALUES ` + strings.Join(g.states, ", ") + `) v(change, state, moment, id) WHERE v.change = t.change`)
 	}

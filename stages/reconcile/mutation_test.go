@@ -31,6 +31,7 @@ var mutations = []mutation{
 	{"a dead letter is forgotten", "observe", "WHEN u._key IS NOT NULL THEN 'dead_letter'", "WHEN false THEN 'dead_letter'", ""},
 	{"a deleted record is live again by a late page", "observe", "r.asked_us <= l.at_us + s.settle_us", "false", ""},
 	{"a lagging page is news", "observe", "s.asked_us < a.at_us + p.settle_us", "false", ""},
+	{"a look after a doubt is taken for the answer", "learn", "c.op = 'create' AND c.outcome = 'unknown'", "false", "a-look-after-a-doubt-is-not-the-answer"},
 	{"any system may delete", "presence", "LEFT JOIN p_deletes d USING (system)\n", "LEFT JOIN (SELECT system FROM p_system) d USING (system)\n", ""},
 	{"a delete does not look for updates", "presence", "WHEN s.updaters IS NULL THEN 'dies'", "WHEN true THEN 'dies'", ""},
 	{"a new life keeps the old bases", "presence", "f.fate = 'reborn' OR f.fate IN ('live', 'dies')", "f.fate IN ('live', 'dies')", ""},

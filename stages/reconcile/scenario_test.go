@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -313,7 +315,10 @@ var grammar = []struct {
 		s.each(m[1], "ready", func(c map[string]*string) { s.settled(c, str(c["id"]), s.w.at, "in_doubt", "in_doubt", "outcome") })
 	}},
 	{regexp.MustCompile(`^it turns out that (\w+) took it$`), func(s *scenario, m []string) {
-		s.each(m[1], "in_doubt", func(c map[string]*string) { s.take(m[1], c) })
+		s.each(m[1], "in_doubt", func(c map[string]*string) { s.take(m[1], c, nil) })
+	}},
+	{regexp.MustCompile(`^it turns out that (\w+) took it, and by now it has (.*)$`), func(s *scenario, m []string) {
+		s.each(m[1], "in_doubt", func(c map[string]*string) { s.take(m[1], c, s.fields(m[2])) })
 	}},
 	{regexp.MustCompile(`^(approve|reject) what waits$`), func(s *scenario, m []string) {
 		for _, p := range s.systems {
@@ -427,12 +432,14 @@ func (s *scenario) doAnswer(m []string) {
 			s.settled(c, str(c["id"]), s.w.at, "refused", "failed", "outcome")
 			return
 		}
-		s.take(m[1], c)
+		s.take(m[1], c, nil)
 	})
 }
 
-// take lets a write have its effect, and stores the answer.
-func (s *scenario) take(system string, c map[string]*string) {
+// take lets a write have its effect, and stores the answer. After a doubt it is what
+// a look showed:
+// what has changed since is not what was sent.
+func (s *scenario) take(system string, c, since map[string]*string) {
 	id := str(c["id"])
 	if *c["op"] == "delete" {
 		s.settled(c, id, s.w.at, "applied", "applied", "outcome")
@@ -449,11 +456,16 @@ func (s *scenario) take(system string, c map[string]*string) {
 			fields[f.Name] = r[f.Name]
 		}
 	}
-	for name, v := range decodeText[map[string]*string](s.t, str(c["after"])) {
-		fields[name] = v
-	}
+	maps.Copy(fields, decodeText[map[string]*string](s.t, str(c["after"])))
+	maps.Copy(fields, since)
 	fields["id"] = &id
-	s.settled(c, id, s.w.at, "applied", "applied", "outcome")
+	unproven := map[string]string{}
+	for name := range since {
+		unproven[name] = "unknown"
+	}
+	text, err := json.Marshal(unproven)
+	must(s.t, err)
+	s.settled(c, id, s.w.at, "applied", "applied", "outcome", string(text))
 	s.show(system, observation{key: *c["_key"], id: id, op: pipeline.Upsert, asked: s.w.at, fields: fields, commit: s.w.seq})
 }
 

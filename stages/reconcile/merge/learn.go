@@ -37,6 +37,8 @@ func (j *judging) learnFrom(s *side, o Outcome) {
 
 // learnCreate: the answer to a create is base for all its fields. What we did
 // not send are the system's defaults: golden takes them where it has nothing.
+// Where only a look after a doubt showed the record, and not as it was sent, ours
+// was altered or somebody has edited it since: that has no base.
 func (j *judging) learnCreate(s *side, o Outcome) {
 	if !done(o.Outcome) || o.Answer == nil || j.golden == nil {
 		return
@@ -44,9 +46,12 @@ func (j *judging) learnCreate(s *side, o Outcome) {
 	j.link(o.System, o.Answer.ID, "live", o.AtUS)
 	base := baseOf(o.Answer)
 	mapped := s.sys.Shows(o.Answer.Stream)
-	for field := range s.sys.Reads {
+	for field, reads := range s.sys.Reads {
 		v := mapped.Get(field)
+		unsure := overlap(reads, func(column string) bool { return o.column(column) == unproven })
 		switch {
+		case unsure:
+			base.set(field, Val{State: Unset}, nil)
 		case v.State == Value:
 			base.set(field, v, base.Version)
 			if j.golden.Live && !j.golden.Fields.Get(field).Set() {
@@ -162,6 +167,10 @@ func (j *judging) declinedNow(s *side, column string) bool {
 // altered: of one field of a write, the system shows neither what was sent nor
 // what was there before.
 const altered pipeline.Outcome = "altered"
+
+// unproven: a look after a doubt showed of a field of a write something else than
+// what was sent.
+const unproven pipeline.Outcome = "unknown"
 
 // column is the outcome of one field of the write.
 func (o Outcome) column(name string) pipeline.Outcome {
