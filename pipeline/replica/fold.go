@@ -219,7 +219,9 @@ func (f *folder) hash(r *row) int64 {
 }
 
 // repeats reports whether r says what is known already and nothing makes the
-// sight itself worth keeping.
+// sight itself worth keeping. One that closes a dead letter is: while the letter was
+// open nothing was sent to the record, and only a row says that it is to be looked
+// at again.
 func (f *folder) repeats(r *row) bool {
 	b := r.base
 	if b == nil {
@@ -229,7 +231,7 @@ func (f *folder) repeats(r *row) bool {
 		return r.op == b.op
 	}
 	return r.live() && b.live() && r.hash == b.hash && equal(r.version, b.version) &&
-		equal(r.etag, b.etag) && !f.doubted[r.key]
+		equal(r.etag, b.etag) && !f.doubted[r.key] && !f.letters[r.id]
 }
 
 func equal[T comparable](a, b *T) bool {

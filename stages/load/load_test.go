@@ -346,6 +346,18 @@ func TestADeleteThatIsNotAnsweredProvesNothing(t *testing.T) {
 	}
 }
 
+// A change belongs to a key: where its record has got another one since, what was
+// to be sent is not that record's business.
+func TestARecordThatCarriesAnotherKeyByNowIsNotWritten(t *testing.T) {
+	w := newWorld(t, pipeline.ByNothing)
+	tenure := w.Begin(t)
+	w.plan(t, tenure, "c1", pipeline.OpUpdate, "7", price.before, price.after, tables.ChangeReady)
+	w.sys.Put("7", map[string]string{"code": "HM99"})
+	if r := w.load(t, tenure); r.Counts.Stale != 1 || w.sys.Sends != 0 {
+		t.Fatalf("%+v", r)
+	}
+}
+
 func TestBusyIsSentAgainAndGivenUpForThisRun(t *testing.T) {
 	w := newWorld(t, pipeline.ByPrecondition)
 	w.sys.OnSend = func(int) stagetest.Fault { return stagetest.Busy }

@@ -70,8 +70,8 @@ func columnOf(row arrow.RecordBatch, name string) arrow.Array {
 }
 
 // verify reads a record and compares it with what the change corrects, and with
-// what a whole body was made from. If it is not that any more, the change ends as
-// stale, or as already true.
+// what a whole body was made from. If it is not that any more, or carries another
+// key by now, the change ends as stale, or as already true.
 func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
 	asked := l.Now()
 	f, err := l.look(ctx, s.change.id.String)
@@ -80,6 +80,15 @@ func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
 	}
 	if f.gone {
 		s.unanswered(asked)
+		return f, nil
+	}
+	ids, err := l.matching(ctx, *f.record, s.change.key)
+	if err != nil {
+		return f, err
+	}
+	if len(ids) == 0 {
+		s.sights = append(s.sights, sight{record: f.record, at: asked})
+		s.end(pipeline.Stale, "the record carries another key by now")
 		return f, nil
 	}
 	seen := l.compare(s.change, f.record.Rows)

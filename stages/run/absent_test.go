@@ -75,6 +75,46 @@ func TestADeniedRecordIsDeletedLater(t *testing.T) {
 	}
 }
 
+// What changed while a record could not be read is sent once it fits again, also
+// where it shows nothing else than before.
+func TestARecordThatFitsAgainIsSentWhatItMissed(t *testing.T) {
+	h := newHouse(t, setup{world: world.Options{Seed: 5, Records: 12}})
+	h.hourly(pipeline.Sweep)
+	must(t, h.life(func(p *process) error { return p.approve("decision-1") }))
+	h.hourly(pipeline.Incremental)
+
+	must(t, h.SetFaults(world.Fault{Kind: world.Malform, System: world.Staybnb, Call: world.CallList, Rate: 1}))
+	h.hourly(pipeline.Sweep)
+	must(t, h.SetFaults())
+	letters := h.letters()
+	if len(letters) == 0 {
+		t.Fatal("everything could be read")
+	}
+	price := "777.00"
+	_, err := h.Edit(world.PMS, h.Find(world.PMS, letters[0])[0], world.Values{world.Price: &price})
+	must(t, err)
+	h.hourly(pipeline.Incremental)
+	must(t, h.SetFaults())
+	h.hourly(pipeline.Sweep)
+	h.hourly(pipeline.Sweep)
+	if letters := h.letters(); len(letters) != 0 {
+		t.Errorf("still unreadable: %v", letters)
+	}
+	if problem := h.proof(h.look()); problem != "" {
+		t.Error(problem)
+	}
+}
+
+// letters are the records that cannot be read.
+func (h *house) letters() (out []string) {
+	h.t.Helper()
+	must(h.t, h.life(func(p *process) error {
+		out = p.query("SELECT key FROM dead_letters WHERE open")
+		return nil
+	}))
+	return out
+}
+
 // A create whose answer tells nothing, and keeps telling it, waits for a person.
 // Where a listing has shown the record since, it has happened: a person who says
 // "send it" gets no second one.

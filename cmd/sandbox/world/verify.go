@@ -28,6 +28,10 @@ type VerifyOptions struct {
 	// had not seen each other: either may win, and no third value. Default none.
 	Contested func(entity, field string) bool
 
+	// Outvoted reports whether people were told that a rule decided against what an
+	// edit made of a field, in favour of another value. Only of contested fields.
+	Outvoted func(e Edit, field string) bool
+
 	// Scope says which records belong in a system; default: as the systems declare it.
 	Scope func(entity, system string, v Values) bool
 
@@ -50,6 +54,9 @@ func (o VerifyOptions) withDefaults() VerifyOptions {
 	}
 	if o.Contested == nil {
 		o.Contested = func(string, string) bool { return false }
+	}
+	if o.Outvoted == nil {
+		o.Outvoted = func(Edit, string) bool { return false }
 	}
 	if o.Deletes == nil {
 		o.Deletes = Systems()

@@ -149,7 +149,10 @@ func (v *verifier) fateOfValue(ent *entity, at subject, e Edit, field string, wa
 		}
 	}
 	if v.opt.Contested(e.Entity, field) {
-		if v.unseen(ent, at, e, field, now) {
+		switch {
+		case v.followed(at, e, field):
+			return replaced
+		case v.unseen(ent, at, e, field, now) || v.opt.Outvoted(e, field):
 			return overridden
 		}
 		return lost
@@ -158,6 +161,15 @@ func (v *verifier) fateOfValue(ent *entity, at subject, e Edit, field string, wa
 		return overridden
 	}
 	return lost
+}
+
+// followed reports whether people of the same system edited the field of the record
+// again: it is the later edit that answers.
+func (v *verifier) followed(at subject, e Edit, field string) bool {
+	return slices.ContainsFunc(v.byKey[at], func(later Edit) bool {
+		_, set := later.After[field]
+		return set && later.Seq > e.Seq && later.System == e.System && later.ID == e.ID
+	})
 }
 
 // setBack reports whether people set a field back before anybody was shown what the
