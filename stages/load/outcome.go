@@ -52,7 +52,7 @@ func (l *loader) applied(ctx context.Context, s *sent, a pipeline.Answer) {
 	record := a.Record
 	if record == nil && id != "" && l.req.Target.CanFetch() {
 		at = l.Now()
-		if f, err := l.look(ctx, id); err == nil && !f.gone {
+		if f, err := l.look(ctx, c, id); err == nil && !f.gone {
 			record = f.record
 		}
 	}
@@ -121,7 +121,7 @@ func (l *loader) afterStale(ctx context.Context, s *sent) {
 		return
 	}
 	asked := l.Now()
-	f, err := l.look(ctx, s.change.id.String)
+	f, err := l.look(ctx, s.change, s.change.id.String)
 	if err != nil {
 		return
 	}

@@ -116,7 +116,7 @@ func (l *loader) doubt(c *change) protocol.Doubt {
 // readBack looks at the record after a doubt.
 func (l *loader) readBack(ctx context.Context, s *sent) {
 	asked := l.Now()
-	f, err := l.look(ctx, s.change.id.String)
+	f, err := l.look(ctx, s.change, s.change.id.String)
 	if err != nil {
 		l.note(fmt.Errorf("%s: read back %s: %w", l.id, s.change.key, err))
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/trueup-data/trueup/pipeline"
+	"github.com/trueup-data/trueup/pipeline/fault"
 	"github.com/trueup-data/trueup/pipeline/replica"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/stages/load/protocol"
@@ -23,8 +24,9 @@ type fresh struct {
 	version *int64
 }
 
-// look reads one record by ID.
-func (l *loader) look(ctx context.Context, id string) (fresh, error) {
+// look reads the record of a change by its ID. One that shows an older state than
+// was judged comes from a copy that lags: it tells nothing of what is there now.
+func (l *loader) look(ctx context.Context, c *change, id string) (fresh, error) {
 	got, err := l.req.Target.Fetch(ctx, []string{id})
 	if err != nil {
 		return fresh{}, err
@@ -40,6 +42,9 @@ func (l *loader) look(ctx context.Context, id string) (fresh, error) {
 	}
 	f := fresh{record: &got.Batch}
 	f.etag, f.version = guards(got.Batch.Rows)
+	if c.id.String == id && f.version != nil && c.observedVersion != nil && *f.version < *c.observedVersion {
+		return fresh{}, fault.New(fault.Transient, "read", fmt.Errorf("%s shows %q in an older state than it showed before", l.id, id))
+	}
 	return f, nil
 }
 
@@ -74,7 +79,7 @@ func columnOf(row arrow.RecordBatch, name string) arrow.Array {
 // key by now, the change ends as stale, or as already true.
 func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
 	asked := l.Now()
-	f, err := l.look(ctx, s.change.id.String)
+	f, err := l.look(ctx, s.change, s.change.id.String)
 	if err != nil {
 		return f, err
 	}

@@ -75,6 +75,28 @@ func TestADeniedRecordIsDeletedLater(t *testing.T) {
 	}
 }
 
+// A read by ID that comes from a copy that lags shows the record as it was before
+// somebody edited it. That is no reason to think that it is as it should be.
+func TestAStaleReadBeforeAWriteIsNoReasonNotToWrite(t *testing.T) {
+	h := newHouse(t, setup{world: world.Options{Seed: 5, Records: 12}})
+	h.hourly(pipeline.Sweep)
+	must(t, h.life(func(p *process) error { return p.approve("decision-1") }))
+	h.hourly(pipeline.Incremental)
+
+	name := "Zoé, who does not count"
+	_, err := h.Edit(world.PMS, h.Find(world.PMS, h.Records(world.Staybnb)[2].Key())[0], world.Values{world.GuestName: &name})
+	must(t, err)
+	must(t, h.SetFaults(world.Fault{Kind: world.Stale, System: world.PMS, Call: world.CallGet, Rate: 1, Lag: 5 * time.Hour}))
+	h.hourly(pipeline.Incremental)
+	must(t, h.SetFaults())
+	for range 2 {
+		h.hourly(pipeline.Sweep)
+	}
+	if problem := h.proof(h.look()); problem != "" {
+		t.Error(problem)
+	}
+}
+
 // What changed while a record could not be read is sent once it fits again, also
 // where it shows nothing else than before.
 func TestARecordThatFitsAgainIsSentWhatItMissed(t *testing.T) {

@@ -98,7 +98,7 @@ func (h *house) look() story {
 	s := story{ending: ending{PMS: h.contents(world.PMS), Staybnb: h.contents(world.Staybnb)}}
 	must(h.t, h.life(func(p *process) error {
 		s.tables(p)
-		s.intents, s.known = p.intents(), p.known()
+		s.intents, s.known = p.intents(notUndone), p.known()
 		s.journal = p.query(`SELECT key, system, op, left(change, 8), kind, generation, attempt, outcome, status, evidence, run, observed_hash
 			FROM journal ORDER BY key, _seq, _ord, _pos`)
 		return nil
@@ -172,15 +172,20 @@ type intent struct {
 	request      pipeline.Request
 }
 
-// intents reads those that may have had an effect: not those of which the journal
-// says that a look, or the system itself, showed that nothing was done.
-func (p *process) intents() []intent {
+// Which intents may have had an effect: all, or all but those of which the journal
+// says that a look, or the system itself, showed that nothing was done. What lands
+// later than a system's settle makes that look wrong.
+const (
+	allIntents = "true"
+	notUndone  = `NOT EXISTS (FROM journal s WHERE s.change = i.change AND s.generation = i.generation AND s.outcome = 'retryable'
+		AND (s.kind = 'settled' OR s.kind = 'outcome' AND s.attempt = i.attempt))`
+)
+
+// intents reads those of the journal that count.
+func (p *process) intents(counts string) []intent {
 	p.t.Helper()
 	var out []intent
-	for _, line := range p.query(`SELECT system, change, generation, request FROM journal i WHERE kind = 'intent' AND NOT EXISTS (
-			FROM journal s WHERE s.change = i.change AND s.generation = i.generation AND s.outcome = 'retryable'
-				AND (s.kind = 'settled' OR s.kind = 'outcome' AND s.attempt = i.attempt))
-		ORDER BY _seq, _ord, _pos`) {
+	for _, line := range p.query("SELECT system, change, generation, request FROM journal i WHERE kind = 'intent' AND " + counts + " ORDER BY _seq, _ord, _pos") {
 		cells := strings.SplitN(line, "|", 4)
 		i := intent{system: cells[0], name: cells[1] + " generation " + cells[2]}
 		must(p.t, json.Unmarshal([]byte(cells[3]), &i.request))

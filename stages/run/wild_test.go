@@ -232,7 +232,7 @@ func (h *house) proveWild(w *wild, story []string) string {
 	var intents []intent
 	outvoted := map[string]bool{}
 	must(h.t, h.life(func(p *process) error {
-		known, decided, intents = p.told(toldSQL), p.told(decidedSQL), p.intents()
+		known, decided, intents = p.told(toldSQL), p.told(decidedSQL), p.intents(allIntents)
 		for _, line := range p.query(outvotedSQL) {
 			cells := strings.SplitN(line, "|", 4)
 			outvoted[strings.Join([]string{plainKey(cells[0]), cells[1], world.FieldOf(w.entity, "", cells[2]), cells[3]}, "|")] = true

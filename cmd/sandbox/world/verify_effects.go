@@ -82,7 +82,7 @@ func (v *verifier) doubleCreates() {
 			if live[key] == nil {
 				live[key] = map[string]bool{}
 			}
-			if x.at == 0 && now.Cause.Kind == ByEffect && len(live[key]) > 0 {
+			if x.at == 0 && now.Cause.Kind == ByEffect && len(live[key]) > 0 && !v.madeTwice(s, subject{s.ent.name, key}) {
 				there := slices.Sorted(maps.Keys(live[key]))[0]
 				v.problem(CheckDoubleEffect, subject{s.ent.name, key}, Presence, s.sys.name, fmt.Sprintf("%s created %s while %s was there",
 					requestOf(v.effects[now.Cause.Seq-1]), x.ID, there))
@@ -90,6 +90,13 @@ func (v *verifier) doubleCreates() {
 			live[key][x.ID] = true
 		}
 	}
+}
+
+// madeTwice reports whether a person made the record in that system too, and people
+// were told that it is there twice: neither can know of the other.
+func (v *verifier) madeTwice(s *shelf, at subject) bool {
+	_, known := v.opt.known(at, Presence)
+	return known && slices.ContainsFunc(v.byKey[at], func(e Edit) bool { return e.Op == Create && e.System == s.sys.name })
 }
 
 // sight is that an answer showed a version, or a broken one.
