@@ -13,8 +13,8 @@ func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	out := must(t, dir, nil, []int{exitDone}, "demo", "--dir", "demo", "--records", "150", "--hours", "5")
 	t.Log(out)
-	for _, line := range []string{"$ trueup init", "$ trueup validate", "$ trueup run --mode sweep", "$ trueup plan", "$ trueup approve plan-",
-		"$ trueup load", "KILLED", "settled", "0 sent", "0 disagree", "0 lost", "0 double", "against_update", "HMLATE001, which no hourly", "are held", "--expect 25", "proof     holds"} {
+	for _, line := range []string{"$ trueup init && trueup validate", "$ trueup run --mode sweep", "$ trueup plan", "$ trueup approve plan-",
+		"&& trueup load", "KILLED", "high  retry_storm deskline", "expected: ", "evidence: trueup query", "help: ", "$ trueup decide ", "the rule is hold", "which was decided, is", "settled", "0 sent", "0 disagree", "0 lost", "0 double", "HMLATE001, which no hourly", "are held", "--expect 25", "proof     holds"} {
 		if !strings.Contains(out, line) {
 			t.Errorf("the demo does not say %q", line)
 		}

@@ -24,6 +24,6 @@ func (c *cli) demoCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Dir, "dir", filepath.Join(".trueup", "demo"), "folder to work in; emptied first if an earlier demo made it")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 7, "what the simulated world follows from")
 	cmd.Flags().IntVar(&o.Records, "records", 2200, "bookings at the start, other records in proportion; at least 100")
-	cmd.Flags().IntVar(&o.Hours, "hours", 10, "hours of the day, with an hourly run each; at least 2")
+	cmd.Flags().IntVar(&o.Hours, "hours", 5, "hours of the day, with an hourly run each; at least 2")
 	return cmd
 }

@@ -32,14 +32,16 @@ FROM (VALUES
     ('conflicts', ['reconcile.conflicts'], 'conflict_spike', NULL, 'sides overridden', 3, true)
 ) AS c (figure, parts, up, down, what, least, rare);
 
--- Shares of a whole. effect: the difference that is worth a word.
+-- Shares of a whole. effect: the difference that is worth a word. always: the share
+-- that needs no history, of at least so many (few): a system that is down is asked
+-- little, since the breaker opens, and may be down on the first day.
 CREATE OR REPLACE TEMP TABLE p_share AS
 FROM (VALUES
-    ('null_drift', ['field.nulls'], ['extract.inserted', 'extract.updated'], 'null', 0.2, 20, true, true),
-    ('schema_drift', ['field.absent'], ['extract.inserted', 'extract.updated'], 'not carried', 0.2, 20, true, true),
-    ('schema_drift', ['extract.undeclared'], ['extract.inserted', 'extract.updated'], 'with fields nobody declared', 0.2, 20, true, false),
-    ('retry_storm', ['retries', 'throttles', 'failures'], ['requests'], 'failed, throttled or tried again', 0.2, 20, true, false)
-) AS s (kind, parts, wholes, what, effect, least, up, down);
+    ('null_drift', ['field.nulls'], ['extract.inserted', 'extract.updated'], 'null', 0.2, 20, true, true, NULL, NULL),
+    ('schema_drift', ['field.absent'], ['extract.inserted', 'extract.updated'], 'not carried', 0.2, 20, true, true, NULL, NULL),
+    ('schema_drift', ['extract.undeclared'], ['extract.inserted', 'extract.updated'], 'with fields nobody declared', 0.2, 20, true, false, NULL, NULL),
+    ('retry_storm', ['retries', 'throttles', 'failures'], ['requests'], 'requests failed, throttled or tried again', 0.2, 20, true, false, 0.9, 5)
+) AS s (kind, parts, wholes, what, effect, least, up, down, always, few);
 
 -- Measures. weighted: the mean of so many values, so that more of them tell more.
 CREATE OR REPLACE TEMP TABLE p_level AS

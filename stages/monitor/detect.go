@@ -41,7 +41,7 @@ func (d detection) detect(ctx context.Context, s session) error {
 	if err := d.prepare(ctx, s); err != nil {
 		return err
 	}
-	if err := d.files(ctx, s, "kinds", "signals", "history", "freshness", "missing"); err != nil {
+	if err := d.files(ctx, s, "kinds", "signals", "history", "freshness", "missing", "always"); err != nil {
 		return err
 	}
 	var hours int64

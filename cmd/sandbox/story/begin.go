@@ -3,7 +3,7 @@ package story
 import (
 	"context"
 	"errors"
-	"path/filepath"
+	"fmt"
 	"strings"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
@@ -11,11 +11,14 @@ import (
 
 // before says what there is.
 func (t *teller) before(context.Context) error {
-	t.say("Five systems of a letting agency hold the same records, and disagree in places.")
+	var parts []string
 	for _, system := range t.world.Systems() {
-		t.say("  %-8s %5d  %s", system, t.holds(system), t.world.About(system))
+		about, _, _ := strings.Cut(t.world.About(system), ":")
+		about, _, _ = strings.Cut(about, ",")
+		parts = append(parts, fmt.Sprintf("%s (%s, %s)", system, about, thousands(t.holds(system))))
 	}
-	t.say("All are simulated (seed %d). %s says what their fields mean, and who is right.", t.Seed, t.project)
+	t.paragraph("Five systems of a letting agency hold the same records, and disagree in places: " + strings.Join(parts, ", ") +
+		fmt.Sprintf(". All are simulated (seed %d). %s says what their fields mean, and who is right.", t.Seed, t.project))
 	return nil
 }
 
@@ -31,20 +34,21 @@ func (t *teller) holds(system string) int {
 // install makes the lake and checks the project file.
 func (t *teller) install(ctx context.Context) error {
 	t.say("")
-	for _, verb := range []string{"init", "validate"} {
-		t.command(verb)
-		e, err := t.trueup(ctx, verb)
-		if err != nil {
-			return err
-		}
-		line, _, _ := strings.Cut(e.text, "\n")
-		t.say("  %s", clip(t.near(line), width))
+	t.say("$ trueup init && trueup validate")
+	if _, err := t.trueup(ctx, "init"); err != nil {
+		return err
 	}
+	e, err := t.trueup(ctx, "validate")
+	if err != nil {
+		return err
+	}
+	line, _, _ := strings.Cut(e.text, "\n")
+	t.say("  %s", clip(line, width))
 	return nil
 }
 
 // shownChanges is how many lines of the first plan are printed.
-const shownChanges = 4
+const shownChanges = 3
 
 // firstPlan reads everything, shows what would be sent, approves and sends it.
 func (t *teller) firstPlan(ctx context.Context) error {
@@ -54,9 +58,7 @@ func (t *teller) firstPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range byEntity(e.text) {
-		t.say("  %s", clip(line, width))
-	}
+	t.list("read", bySystem(e.text, "extracted"))
 	t.say("  reconciled    %s", figures(e.text, "keys judged", "golden records written", "sides overridden"))
 	if t.plan = planIn(e.text); t.plan == "" {
 		return errors.New("the first sweep offers no plan to approve:\n" + e.text)
@@ -83,13 +85,14 @@ func (t *teller) showPlan(ctx context.Context) error {
 }
 
 func (t *teller) approve(ctx context.Context) error {
-	t.command("approve", t.plan)
+	t.say("$ trueup approve %s && trueup load", t.plan)
 	e, err := t.trueup(ctx, "approve", t.plan, "--by", "the reader of this demo")
 	if err != nil {
 		return err
 	}
-	t.say("  %s", strings.Join(linesWith(e.text, "approve"), " "))
-	t.command("load")
+	if decided(e.text) == 0 {
+		return errors.New("the plan was to be approved, and nothing was:\n" + e.text)
+	}
 	if e, err = t.trueup(ctx, t.at("load")...); err != nil {
 		return err
 	}
@@ -108,11 +111,3 @@ func (t *teller) told() ([]world.Request, []world.Edit) {
 
 // clock is the world's time for people.
 func (t *teller) clock() string { return t.world.Now().Format("Mon 15:04") }
-
-// near names the demo's folder as the reader did.
-func (t *teller) near(line string) string {
-	if dir, err := filepath.Abs(t.Dir); err == nil {
-		return strings.ReplaceAll(line, dir, t.Dir)
-	}
-	return line
-}

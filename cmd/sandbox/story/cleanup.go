@@ -19,7 +19,7 @@ func (t *teller) cleanup(ctx context.Context) error {
 		return err
 	}
 	t.told()
-	t.say("\n%s  A script at staybnb deletes %d old bookings. That may be right, or an accident.", t.clock(), n)
+	t.say("\n%s  A quiet network. A script at staybnb deletes %d old bookings: right, or an accident?", t.clock(), n)
 	t.command("run", "--mode", "sweep")
 	e, err := t.run(ctx, "--mode", "sweep")
 	if err != nil {
@@ -27,6 +27,9 @@ func (t *teller) cleanup(ctx context.Context) error {
 	}
 	for _, line := range matching(e.text, "are held") {
 		t.say("  %s", clip(line, width))
+	}
+	if err := t.arrived(); err != nil {
+		return err
 	}
 	held, err := t.held(ctx)
 	if err != nil {
@@ -75,7 +78,7 @@ func (t *teller) held(ctx context.Context) (int, error) {
 // letGo approves the held deletes in one decision and sends them.
 func (t *teller) letGo(ctx context.Context, n int) error {
 	args := []string{"approve", "--where", heldWhere, "--expect", fmt.Sprint(n), "--reason", "they asked us to", "--by", "ines"}
-	t.say("$ trueup approve --where \"%s\" --expect %d --reason \"they asked us to\"", heldWhere, n)
+	t.say("$ trueup approve --where \"%s\" --expect %d --reason \"they asked us to\" && trueup load", heldWhere, n)
 	e, err := t.trueup(ctx, args...)
 	if err != nil {
 		return err
@@ -83,7 +86,6 @@ func (t *teller) letGo(ctx context.Context, n int) error {
 	if got := decided(e.text); got != n {
 		return fmt.Errorf("%d deletes were to be approved, and %d were:\n%s", n, got, e.text)
 	}
-	t.command("load")
 	if e, err = t.trueup(ctx, t.at("load")...); err != nil {
 		return err
 	}

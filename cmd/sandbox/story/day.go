@@ -23,14 +23,15 @@ const (
 )
 
 // workday is the first n hours of a day that begins at 8. One run dies half-way,
-// in an hour with much to send, and not the last one; the events come after it.
+// in an hour with much to send, and not the last one; the events come after it, one
+// an hour.
 func workday(n int) []hour {
-	actions := []int{25, 40, 30, 90, 20, 30, 36, 30, 25, 30, 20, 12}
+	actions := []int{50, 90, 40, 60, 50, 30, 36, 30, 25, 30, 20, 12}
 	hours := make([]hour, n)
 	for i := range hours {
 		hours[i].actions = actions[i%len(actions)]
 	}
-	kill := min(3, n-2)
+	kill := min(1, n-2)
 	hours[kill] = hour{actions: 90, kill: 15}
 	hours[min(kill+1, n-1)].event = lateImport
 	if kill+2 < n-1 {
@@ -108,14 +109,14 @@ func (t *teller) hourly(ctx context.Context, h hour) error {
 	t.hour(did)
 	switch h.event {
 	case outage:
-		t.say("         deskline answered nothing but errors. What concerns it waits; everything else went on.")
+		t.say("         deskline answered nothing but errors. What concerns it waits; everything else went on. The monitor says so:")
+		return t.storm(ctx)
 	case lateImport:
 		t.say("         staybnb imported %s under a time three hours ago: no hourly listing will ever show it.", t.late)
 	}
 	if t.resumes {
 		t.resumes = false
-		t.say("         First it watched the dead run's lease until it was over. Then, before anything else:")
-		for _, line := range wrap("         settled: "+bySystem(e.text, "settled"), width, 18) {
+		for _, line := range wrap("         The dead run's lease ran out. Before anything else, settled: "+bySystem(e.text, "settled"), width, 9) {
 			t.say("%s", line)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
@@ -16,26 +18,44 @@ func (t *teller) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report := world.Verify(t.world, world.VerifyOptions{Known: known})
+	report := world.Verify(t.world, world.VerifyOptions{Known: known, Conflict: world.Conflicts, Decided: t.decided()})
 	t.say("\nThe proof, by the truth that the simulated world keeps and trueup never sees:")
-	for line := range strings.Lines(report.String()) {
+	for line := range strings.Lines(withoutKinds(report.String())) {
 		for _, part := range wrap("  "+strings.TrimRight(line, "\n"), width, 12) {
 			t.say("%s", part)
 		}
 	}
-	for _, d := range known {
-		t.say("  known: %s", strings.Join(strings.Fields(d.Entity+" "+d.Key+" "+d.Field+" "+d.Why), " "))
-	}
+	t.list("known", strings.Join(names(known), "; "))
 	if !report.OK() {
 		return fmt.Errorf("the proof does not hold: %s", plural(len(report.Problems), "problem"))
 	}
 	return nil
 }
 
+// withoutKinds leaves the kinds of faults to those who ask for them.
+func withoutKinds(report string) string {
+	return regexp.MustCompile(`( faults?) \(([^)]*)\)`).ReplaceAllStringFunc(report, func(s string) string {
+		name, list, _ := strings.Cut(s, " (")
+		return fmt.Sprintf("%s of %s", name, plural(strings.Count(list, ",")+1, "kind"))
+	})
+}
+
+// names lists the records that differ, each with why.
+func names(known []world.Difference) []string {
+	var out []string
+	for _, d := range known {
+		if name := d.Key + " " + d.Why; !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // knownSQL lists what the lake says is apart: known differences, changes that
-// are not done, and keys with a grave finding.
+// are not done, holds, and keys with a grave finding.
 const knownSQL = `SELECT entity, key, system, field, kind AS why FROM differences WHERE open
 UNION SELECT entity, key, system, '*', state FROM changes WHERE state IN ('planned', 'held', 'in_doubt', 'sent', 'ready')
+UNION SELECT entity, key, '', unnest(string_split(field, ',')), 'waits for decide' FROM holds WHERE state = 'open'
 UNION SELECT entity, key, system, '*', kind FROM findings WHERE state = 'open' AND severity = 'high' AND key <> ''
 ORDER BY ALL`
 
@@ -88,9 +108,7 @@ func (t *teller) after(context.Context) error {
 	for _, command := range []string{
 		"explain bookings " + t.late,
 		"query \"SELECT system, entity, op, outcome, count(*) FROM outcomes GROUP BY ALL ORDER BY ALL\"",
-		"query \"SELECT entity, key, field, system, seen, golden, reason FROM conflicts ORDER BY recorded_at DESC LIMIT 10\"",
-		"runs",
-		"status",
+		"decide",
 	} {
 		t.say("  %s --project %s %s", t.Name, t.project, command)
 	}

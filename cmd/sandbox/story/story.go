@@ -22,7 +22,7 @@ type Options struct {
 	Dir     string   // made; emptied first where an earlier demo made it
 	Seed    uint64   // what the world follows from
 	Records int      // bookings at the start, other records in proportion; at least 100, 0 means 2200
-	Hours   int      // with an hourly run each; at least 2, 0 means 10
+	Hours   int      // with an hourly run each; at least 2, 0 means 5
 	Program string   // path of the trueup that is run
 	Name    string   // how the reader calls that program
 	Env     []string // environment of its processes, as of os.Environ
@@ -41,12 +41,13 @@ type teller struct {
 	requests int    // of the world that were told
 	edits    int    // of the world that were told
 	late     string // the key of a booking that no hourly run can see
+	moved    conflict
 }
 
 // Tell runs the demo and writes it to o.Out. Its error is a command that failed,
 // or a proof that does not hold; the store in o.Dir is left as it is either way.
 func Tell(ctx context.Context, o Options) (err error) {
-	o.Records, o.Hours = cmp.Or(o.Records, 2200), cmp.Or(o.Hours, 10)
+	o.Records, o.Hours = cmp.Or(o.Records, 2200), cmp.Or(o.Hours, 5)
 	if o.Records < 100 || o.Hours < 2 {
 		return fmt.Errorf("a demo of %d bookings and %d hours has no story: it takes 100 and 2", o.Records, o.Hours)
 	}
@@ -92,6 +93,13 @@ func (t *teller) list(name, said string) {
 		said = "nothing"
 	}
 	for _, line := range wrap(fmt.Sprintf("  %-13s %s", name, said), width, 16) {
+		t.say("%s", line)
+	}
+}
+
+// paragraph writes text on as many lines as it takes.
+func (t *teller) paragraph(text string) {
+	for _, line := range wrap(text, width, 0) {
 		t.say("%s", line)
 	}
 }

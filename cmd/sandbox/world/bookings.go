@@ -23,6 +23,8 @@ func bookingEntity() *entity {
 		fields: []field{{Code, code(), true}, {Channel, term(), true}, {ListingID, term(), false}, {CheckIn, date(), true}, {CheckOut, date(), true},
 			{GuestName, text(), false}, {Price, amount(), false}, {Status, oneOf("pending", "confirmed", "cancelled", "completed"), true}, {Notes, text(), false}},
 		rules: map[string][]string{"": {PMS, Staybnb, Voyago}, GuestName: {Staybnb, Voyago, PMS}}, // guests write their own names on their channel
+		conflicts: map[string]Conflict{CheckIn: {Rule: Hold}, CheckOut: {Rule: Hold}, Notes: {Rule: Latest, Skew: 2 * time.Minute},
+			Status: {Rule: Priority, Order: []string{Staybnb, Voyago, PMS}}},
 		habit: habit{weight: 60, mix: Mix{Authority: 65, Other: 10, Both: 5, Create: 12, Delete: 8}, dying: []string{PMS, Staybnb, Voyago},
 			// A code stays what it is, and so does the channel, which decides where a booking belongs.
 			edits: []string{ListingID, CheckIn, GuestName, GuestName, Price, Price, Status, Notes, Notes},

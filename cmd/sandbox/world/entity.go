@@ -30,6 +30,10 @@ type entity struct {
 	// demo's project file does; "" is the default.
 	rules map[string][]string
 
+	// conflicts are the fields where a rule decides between edits that had not seen
+	// each other, as the demo's project file says.
+	conflicts map[string]Conflict
+
 	habit habit
 }
 

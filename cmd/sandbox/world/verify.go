@@ -25,12 +25,17 @@ type VerifyOptions struct {
 	Authority func(entity, field string) []string
 
 	// Contested says for which fields a conflict rule decides between edits that
-	// had not seen each other: either may win, and no third value. Default none.
+	// had not seen each other, whichever it is: either may win, and no third value.
+	// Default none.
 	Contested func(entity, field string) bool
 
 	// Outvoted reports whether people were told that a rule decided against what an
 	// edit made of a field, in favour of another value. Only of contested fields.
 	Outvoted func(e Edit, field string) bool
+
+	// Conflict is the rule between such edits, where it is known: only the one that
+	// it prefers may win. Default none.
+	Conflict func(entity, field string) Conflict
 
 	// Scope says which records belong in a system; default: as the systems declare it.
 	Scope func(entity, system string, v Values) bool
@@ -57,6 +62,9 @@ func (o VerifyOptions) withDefaults() VerifyOptions {
 	}
 	if o.Outvoted == nil {
 		o.Outvoted = func(Edit, string) bool { return false }
+	}
+	if o.Conflict == nil {
+		o.Conflict = func(string, string) Conflict { return Conflict{} }
 	}
 	if o.Deletes == nil {
 		o.Deletes = Systems()

@@ -141,6 +141,9 @@ func (v *verifier) fateOfValue(ent *entity, at subject, e Edit, field string, wa
 	if v.setBack(ent, e, field) {
 		return replaced
 	}
+	if rule := v.opt.Conflict(e.Entity, field); rule.Rule != "" {
+		return v.fateByRule(rule, ent, at, e, field, now)
+	}
 	rules := v.ruling(at, field)
 	for _, later := range v.byKey[at] {
 		if value, set := later.After[field]; set && later.Seq > e.Seq && ent.agrees(field, value, now) &&

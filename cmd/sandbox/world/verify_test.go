@@ -276,6 +276,56 @@ func TestVerifyFollowsAChangedKey(t *testing.T) {
 	}
 }
 
+// Where a conflict rule decides, an edit may lose to the one that the rule prefers,
+// if neither had seen the other, and to what a person decided; to nothing else.
+func TestVerifyKnowsWhoWinsAConflict(t *testing.T) {
+	first := func(systems ...string) world.Conflict { return world.Conflict{Rule: world.Priority, Order: systems} }
+	latest := world.Conflict{Rule: world.Latest, Skew: 2 * time.Minute}
+	for name, c := range map[string]struct {
+		rule    world.Conflict
+		seen    bool          // the later edit had seen the earlier one
+		apart   time.Duration // between the edits
+		keep    string        // what both show in the end: the PMS wrote 130.00, then the channel 140.00
+		decided bool
+		lost    int
+	}{
+		"priority":                {rule: first(world.PMS, world.Staybnb), keep: "130.00"},
+		"priority the other way":  {rule: first(world.Staybnb, world.PMS), keep: "130.00", lost: 1},
+		"an earlier one may lose": {rule: first(world.Staybnb, world.PMS), keep: "140.00"},
+		"a later one may not win": {rule: first(world.PMS, world.Staybnb), keep: "140.00", lost: 1},
+		"seen":                    {rule: first(world.PMS, world.Staybnb), seen: true, keep: "130.00", lost: 1},
+		"seen and replaced":       {rule: first(world.PMS, world.Staybnb), seen: true, keep: "140.00"},
+		"latest":                  {rule: latest, apart: time.Hour, keep: "140.00"},
+		"the older one":           {rule: latest, apart: time.Hour, keep: "130.00", lost: 1},
+		"within the skew":         {rule: latest, apart: time.Minute, keep: "130.00"},
+		"hold":                    {rule: world.Conflict{Rule: world.Hold}, keep: "130.00", lost: 1},
+		"decided":                 {rule: world.Conflict{Rule: world.Hold}, keep: "130.00", decided: true},
+		"a third value":           {rule: latest, apart: time.Hour, keep: "150.00", lost: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, world.Options{})
+			pms, staybnb := r.pair("HM1")
+			r.edit(world.PMS, pms, "price", "130.00")
+			if c.seen {
+				r.patchStaybnb(staybnb, `{"total_cents":13000}`)
+			}
+			r.Advance(c.apart)
+			r.edit(world.Staybnb, staybnb, "price", "140.00")
+			r.patchStaybnb(staybnb, `{"total_cents":`+strings.Replace(c.keep, ".", "", 1)+`}`)
+			if c.keep != "130.00" {
+				r.patchPMS(pms, `{"price":"`+c.keep+`"}`)
+			}
+			o := world.VerifyOptions{Conflict: func(_, field string) world.Conflict { return map[string]world.Conflict{"price": c.rule}[field] }}
+			if c.decided {
+				o.Decided = []world.Difference{{Entity: world.Bookings, Key: "HM1", Field: "price"}}
+			}
+			if report := world.Verify(r.World, o); report.Count(world.CheckLostEdit) != c.lost {
+				t.Fatalf("\n%s", report)
+			}
+		})
+	}
+}
+
 // Where a conflict rule decides, either edit may win, if neither had seen the other.
 func TestVerifyLetsAConflictRuleDecide(t *testing.T) {
 	contested := world.VerifyOptions{Contested: func(_, field string) bool { return field == "price" }}
