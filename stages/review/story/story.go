@@ -160,19 +160,20 @@ func Choose(ctx context.Context, session *duck.Session, project *config.Project,
 	return out, nil
 }
 
+// matching are the changes that a condition over the view changes names: its
+// columns are those that query --describe lists.
 func matching(ctx context.Context, session *duck.Session, project *config.Project, where string) (map[string]bool, error) {
-	out := map[string]bool{}
-	for _, e := range project.Entities {
-		if err := session.Current(ctx, tables.Changes(e.Name), "changes"); err != nil {
-			return nil, err
-		}
-		rows, err := session.Query(ctx, "SELECT change FROM changes WHERE (\n"+where+"\n)") // lines of its own: an error points into it
-		if err != nil {
-			return nil, fmt.Errorf("the condition: %w", err)
-		}
-		if err := eachRow(rows, func(row map[string]any) error { out[show(row["change"])] = true; return nil }); err != nil {
-			return nil, err
-		}
+	sources := slices.DeleteFunc(Sources(project), func(s Source) bool { return s.Part != "_changes" })
+	if err := bindSources(ctx, session, sources); err != nil {
+		return nil, err
 	}
-	return out, nil
+	if err := bindView(ctx, session, "changes"); err != nil {
+		return nil, err
+	}
+	rows, err := session.Query(ctx, "SELECT change FROM changes WHERE (\n"+where+"\n)") // lines of its own: an error points into it
+	if err != nil {
+		return nil, fmt.Errorf("the condition: %w", err)
+	}
+	out := map[string]bool{}
+	return out, eachRow(rows, func(row map[string]any) error { out[show(row["change"])] = true; return nil })
 }

@@ -36,13 +36,21 @@ func Bind(ctx context.Context, session *duck.Session, sources []Source) error {
 		return err
 	}
 	for _, name := range viewNames() {
-		text, err := queries.Text("views/" + name + ".sql")
-		if err != nil {
+		if err := bindView(ctx, session, name); err != nil {
 			return err
 		}
-		if err := session.Exec(ctx, "CREATE OR REPLACE TEMP VIEW "+duck.Quote(name)+" AS\n"+text); err != nil {
-			return fmt.Errorf("view %s: %w", name, err)
-		}
+	}
+	return nil
+}
+
+// bindView makes one view over relations that bindSources made.
+func bindView(ctx context.Context, session *duck.Session, name string) error {
+	text, err := queries.Text("views/" + name + ".sql")
+	if err != nil {
+		return err
+	}
+	if err := session.Exec(ctx, "CREATE OR REPLACE TEMP VIEW "+duck.Quote(name)+" AS\n"+text); err != nil {
+		return fmt.Errorf("view %s: %w", name, err)
 	}
 	return nil
 }
