@@ -114,7 +114,7 @@ func happened(nothing string, figures ...figure) string {
 
 func (c *cli) printExtract(width int, x extract.Result) {
 	n := x.Counts
-	c.say("extracted  %-*s  %s %s: %s", width, x.Stream, x.Mode, x.State, happened("nothing read",
+	c.say("extracted  %-*s  %s %s: %s", width, x.Stream, x.Mode, cmp.Or(string(x.State), "not finished"), happened("nothing read",
 		figure{n.Read, "read"}, figure{n.Inserted, "new"}, figure{n.Updated, "changed"}, figure{n.Deleted, "deleted"},
 		figure{n.Missing, "missing"}, figure{n.Dead, "dead letters"}))
 	if x.Baseline {

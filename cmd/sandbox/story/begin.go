@@ -48,7 +48,7 @@ func (t *teller) install(ctx context.Context) error {
 }
 
 // shownChanges is how many lines of the first plan are printed.
-const shownChanges = 3
+const shownChanges = 2
 
 // firstPlan reads everything, shows what would be sent, approves and sends it.
 func (t *teller) firstPlan(ctx context.Context) error {

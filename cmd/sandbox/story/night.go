@@ -33,18 +33,19 @@ func (t *teller) night(ctx context.Context) error {
 // sweep runs sweeps until one is complete and leaves nothing missing: only that
 // proves what is gone, and the network is bad until one was not enough.
 func (t *teller) sweep(ctx context.Context) error {
+	t.command("run", "--mode", "sweep")
 	for range 3 {
-		t.command("run", "--mode", "sweep")
 		e, err := t.run(ctx, "--mode", "sweep")
 		if err != nil {
 			return err
 		}
-		t.list("read", bySystem(e.text, "extracted"))
-		t.list("loaded", bySystem(e.text, "loaded"))
 		if !strings.Contains(e.text, "partial") && figure(e.text, "missing") == 0 {
+			t.list("read", bySystem(e.text, "extracted"))
+			t.list("loaded", bySystem(e.text, "loaded"))
 			return nil
 		}
-		t.say("  What could not be read is not deleted. The network calms down; again:")
+		t.say("  %s, and not everything could be read: what was not is not deleted. The network calms down; again:",
+			figures(e.text, "read", "deleted", "sent"))
 		if err := t.world.SetFaults(); err != nil {
 			return err
 		}

@@ -25,7 +25,11 @@ func (t *teller) prove(ctx context.Context) error {
 			t.say("%s", part)
 		}
 	}
-	t.list("known", strings.Join(names(known), "; "))
+	all := names(known)
+	if more := len(all) - shownKnown; more > 0 {
+		all = append(all[:shownKnown:shownKnown], fmt.Sprintf("and %d more", more))
+	}
+	t.list("known", strings.Join(all, "; "))
 	if !report.OK() {
 		return fmt.Errorf("the proof does not hold: %s", plural(len(report.Problems), "problem"))
 	}
@@ -39,6 +43,9 @@ func withoutKinds(report string) string {
 		return fmt.Sprintf("%s of %s", name, plural(strings.Count(list, ",")+1, "kind"))
 	})
 }
+
+// shownKnown is how many records that differ are named.
+const shownKnown = 3
 
 // names lists the records that differ, each with why.
 func names(known []world.Difference) []string {
