@@ -11,7 +11,7 @@ import (
 // proves itself, so that its exit code is the test.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
-	out := must(t, dir, nil, []int{exitDone}, "demo", "--dir", "demo", "--records", "150", "--hours", "5")
+	out := must(t, dir, nil, []int{exitDone}, "demo", "--dir", "demo", "--records", "300", "--hours", "5")
 	t.Log(out)
 	for _, line := range []string{"$ trueup init && trueup validate", "$ trueup run --mode sweep", "$ trueup plan", "$ trueup approve plan-",
 		"&& trueup load", "KILLED", "high  retry_storm deskline", "expected: ", "evidence: trueup query", "help: ", "$ trueup decide ", "the rule is hold", "which was decided, is", "settled", "0 sent", "0 disagree", "0 lost", "0 double", "HMLATE001, which no hourly", "are held", "--expect 25", "proof     holds"} {
