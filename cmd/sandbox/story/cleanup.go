@@ -49,7 +49,7 @@ func (t *teller) deleteMany(n int) (int, error) {
 	}
 	deleted := 0
 	for _, r := range t.world.Records(world.Staybnb) {
-		if r.Now().State != world.Live || busy[r.Key()] || len(t.world.Find(world.PMS, r.Key())) != 1 || deleted == n {
+		if r.Now().State != world.Live || busy[r.Key()] || !t.sameStay(r) || deleted == n {
 			continue
 		}
 		if _, err := t.world.Delete(world.Staybnb, r.ID); err != nil {
@@ -61,6 +61,18 @@ func (t *teller) deleteMany(n int) (int, error) {
 		return deleted, errors.New("there are not enough quiet bookings to delete")
 	}
 	return deleted, nil
+}
+
+// sameStay reports whether the PMS has a booking with the same stay: where it has
+// another one, a person is asked about that first.
+func (t *teller) sameStay(r world.Record) bool {
+	there := t.world.Find(world.PMS, r.Key())
+	if len(there) != 1 {
+		return false
+	}
+	b, ok := t.world.Get(world.PMS, there[0])
+	here := r.Now().Values
+	return ok && b.Get(world.CheckIn) == here.Get(world.CheckIn) && b.Get(world.CheckOut) == here.Get(world.CheckOut)
 }
 
 // heldWhere are the deletes that wait.
