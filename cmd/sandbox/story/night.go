@@ -44,8 +44,8 @@ func (t *teller) sweep(ctx context.Context) error {
 			t.list("loaded", bySystem(e.text, "loaded"))
 			return nil
 		}
-		t.say("  %s, and not everything could be read: what was not is not deleted. The network calms down; again:",
-			figures(e.text, "read", "deleted", "sent"))
+		t.say("  %s. Not everything could be read, and what was not is not deleted.", figures(e.text, "read", "deleted", "sent"))
+		t.say("  The network calms down; again:")
 		if err := t.world.SetFaults(); err != nil {
 			return err
 		}

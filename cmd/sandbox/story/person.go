@@ -88,6 +88,13 @@ func (t *teller) decide(ctx context.Context) error {
 	for _, line := range holdIn(e.text, t.moved.key) {
 		t.say("  %s", clip(line, width))
 	}
+	var others []struct{ N int }
+	if err := t.query(ctx, "SELECT count(DISTINCT key) AS n FROM holds WHERE state = 'open' AND key <> '"+t.moved.key+"'", &others); err != nil {
+		return err
+	}
+	if len(others) == 1 && others[0].N > 0 {
+		t.say("  ... and %s whose stays differed before the first run.", plural(others[0].N, "booking"))
+	}
 	t.say("$ trueup decide %s --take staybnb --reason \"the guest says so\"", rows[0].Hold)
 	_, err = t.trueup(ctx, "decide", rows[0].Hold, "--take", world.Staybnb, "--reason", "the guest says so", "--by", "ines")
 	return err
