@@ -114,7 +114,7 @@ type pageSizeSettings struct {
 type partitionSettings struct {
 	Param   string           `yaml:"param" help:"the place and query parameter that takes the value"`
 	Values  []string         `yaml:"values" help:"a fixed list"`
-	From    *partitionList   `yaml:"from" help:"an entity of the file, or a request that lists the values"`
+	From    *partitionList   `yaml:"from" help:"a request that lists the values (an entity of the file is not built yet, and refused)"`
 	Windows *windowsSettings `yaml:"windows" help:"windows of time: places window_start and window_end"`
 	at      config.Position
 }
