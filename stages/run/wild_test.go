@@ -239,7 +239,8 @@ func (h *house) proveWild(w *wild, story []string) string {
 		}
 		return nil
 	}))
-	report := world.Verify(h.World, world.VerifyOptions{Known: known, Decided: decided, Contested: func(string, string) bool { return w.rule != "" },
+	report := world.Verify(h.World, world.VerifyOptions{Known: known, Decided: decided,
+		Contested: func(entity, field string) bool { return w.rule != "" || world.Conflicts(entity, field).Rule != "" },
 		Outvoted: func(e world.Edit, field string) bool {
 			value := ""
 			if v := e.After[field]; v != nil {
