@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -18,18 +19,18 @@ import (
 
 // The environment of the crash sweep:
 //
-//	TRUEUP_SWEEP=full     every point (some hours), or a number of scenarios
-//	TRUEUP_SWEEP=shortest every point of the shortest scenario (an hour or two)
+//	TRUEUP_SWEEP=full     every point of every tale (a day), or how often each is played
+//	TRUEUP_SWEEP=shortest every point of the short tales, which reach every path (some hours)
 //	TRUEUP_SWEEP_SEED=7   which points are drawn; a failure prints its own
-//	TRUEUP_SWEEP_PLAN="first load: http 3 lost; a day of edits: store 17 crash, store 4 lost"
-//	                      one scenario with these points, as a failure prints them
+//	TRUEUP_SWEEP_PLAN="the office | first load: http 3 lost; a day of edits: store 17 crash, store 4 lost"
+//	                      one tale with these points, as a failure prints them
 const (
 	envSweep = "TRUEUP_SWEEP"
 	envSeed  = "TRUEUP_SWEEP_SEED"
 	envPlan  = "TRUEUP_SWEEP_PLAN"
 )
 
-// plan is what goes wrong in the lives of each step of one scenario.
+// plan is what goes wrong in the lives of each step of one tale.
 type plan map[string][]point
 
 func (p plan) String() string {
@@ -107,38 +108,50 @@ func fullSweep(counted map[string][2]int, r *rand.Rand) []plan {
 }
 
 // oneOfEachKind picks, for each kind of operation of the store and of request, one
-// point somewhere in the scenario: where the fewest were picked before.
-func oneOfEachKind(kinds map[string][2][]string, r *rand.Rand) plan {
-	where := map[string]map[string][]point{} // by kind and step
-	for name, both := range kinds {
-		for kind, did := range both {
-			for i, what := range did {
-				if where[what] == nil {
-					where[what] = map[string][]point{}
+// point somewhere in the tales: where the fewest were picked before.
+func oneOfEachKind(tales []map[string][2][]string, r *rand.Rand) []plan {
+	type place struct {
+		tale int
+		step string
+	}
+	where := map[string]map[place][]point{}
+	for i, kinds := range tales {
+		for name, both := range kinds {
+			for kind, did := range both {
+				for n, what := range did {
+					if where[what] == nil {
+						where[what] = map[place][]point{}
+					}
+					at := place{i, name}
+					where[what][at] = append(where[what][at], point{http: kind == 1, n: n + 1})
 				}
-				where[what][name] = append(where[what][name], point{http: kind == 1, n: i + 1})
 			}
 		}
 	}
-	picked := plan{}
+	picked := make([]plan, len(tales))
+	for i := range picked {
+		picked[i] = plan{}
+	}
 	for _, what := range slices.Sorted(maps.Keys(where)) {
-		name := slices.MinFunc(slices.Sorted(maps.Keys(where[what])), func(a, b string) int { return len(picked[a]) - len(picked[b]) })
-		one := where[what][name][r.IntN(len(where[what][name]))]
+		places := slices.SortedFunc(maps.Keys(where[what]), func(a, b place) int {
+			return cmp.Or(len(picked[a.tale][a.step])-len(picked[b.tale][b.step]), a.tale-b.tale, strings.Compare(a.step, b.step))
+		})
+		at := places[0]
+		one := where[what][at][r.IntN(len(where[what][at]))]
 		one.do = troubles()[r.IntN(len(troubles()))]
-		picked[name] = append(picked[name], one)
+		picked[at.tale][at.step] = append(picked[at.tale][at.step], one)
 	}
 	return picked
 }
 
-// sampledSweep draws scenarios with one point in every step, and now and then one
-// more in the process that repairs it: each kind of operation once, then any.
+// sampledSweep draws how a tale goes, with one point in every step, and now and
+// then one more in the process that repairs it: first those that were picked, then any.
 // Requests are few and are drawn as often as operations of the store.
-func sampledSweep(counted map[string][2]int, kinds map[string][2][]string, scenarios int, r *rand.Rand) []plan {
-	first := oneOfEachKind(kinds, r)
+func sampledSweep(counted map[string][2]int, first plan, times int, r *rand.Rand) []plan {
 	for _, points := range first {
-		scenarios = max(scenarios, len(points))
+		times = max(times, len(points))
 	}
-	all := make([]plan, scenarios)
+	all := make([]plan, times)
 	for i := range all {
 		all[i] = plan{}
 		for _, name := range slices.Sorted(maps.Keys(counted)) {
@@ -163,13 +176,13 @@ func draw(counts [2]int, r *rand.Rand) point {
 	return point{http: kind == 1, n: 1 + r.IntN(counts[kind]), do: troubles()[r.IntN(len(troubles()))]}
 }
 
-// sweep plays a scenario without faults, and then again and again with a process
+// sweep plays a tale without faults, and then again and again with a process
 // that dies before or after one of its operations, or that loses an answer. Each
 // must end as the one without faults.
 type sweep struct {
-	t     *testing.T
-	steps []step
-	store func(n int) store.Store // for the n-th scenario; nil: a file store of its own
+	t *testing.T
+	tale
+	store func(n int) store.Store // for the n-th time; nil: a file store of its own
 	want  ending
 	count map[string][2]int
 	kinds map[string][2][]string
@@ -177,7 +190,7 @@ type sweep struct {
 }
 
 func (s *sweep) house(n int) *house {
-	o := setup{}
+	o := setup{edit: s.edit}
 	if s.store != nil {
 		o.store = s.store(n)
 	}
@@ -193,10 +206,13 @@ func (s *sweep) reference() {
 	delete(s.count, last)
 	delete(s.kinds, last)
 	end := h.look()
-	if problem := h.proof(end); problem != "" {
-		s.t.Fatalf("without faults: %s", problem)
+	if problem := s.proves(h, end); problem != "" {
+		s.t.Fatalf("%s without faults: %s", s.name, problem)
 	}
 	s.want = end.ending
+	for _, name := range slices.Sorted(maps.Keys(s.count)) {
+		s.t.Logf("%s | %s: %d operations of the store, %d requests", s.tale.name, name, s.count[name][0], s.count[name][1])
+	}
 }
 
 // scenario plays with faults, and says what is wrong with its end.
@@ -208,7 +224,7 @@ func (s *sweep) scenario(n int, p plan) string {
 	s.hits += h.hazard.struck()
 	h.quiet(3)
 	end := h.look()
-	problem := h.proof(end)
+	problem := s.proves(h, end)
 	if d := end.differs(s.want); d != "" {
 		problem += "\nit ended differently:\n" + d
 	}
@@ -222,71 +238,91 @@ func (s *sweep) all(plans []plan) {
 			planned += len(points)
 		}
 		if problem := s.scenario(i+1, p); problem != "" {
-			s.t.Errorf("%s=%q\n%s", envPlan, p, problem)
+			s.t.Errorf("%s=%q\n%s", envPlan, s.name+" | "+p.String(), problem)
+		}
+		if (i+1)%50 == 0 {
+			s.t.Logf("%s: played %d of %d times, %d points", s.name, i+1, len(plans), s.hits)
 		}
 	}
 	// A point behind the last operation of its life does not happen: lives differ
 	// a little, and the one that repairs is shorter.
 	if s.hits*5 < planned*4 {
-		s.t.Errorf("only %d of %d points happened", s.hits, planned)
+		s.t.Errorf("%s: only %d of %d points happened", s.name, s.hits, planned)
 	}
-	s.t.Logf("%d scenarios, %d points", len(plans), s.hits)
+	s.t.Logf("%s: played %d times, %d points", s.name, len(plans), s.hits)
 }
 
-func (s *sweep) seed() *rand.Rand {
-	seed := uint64(1)
-	if text := os.Getenv(envSeed); text != "" {
-		var err error
-		seed, err = strconv.ParseUint(text, 10, 64)
-		must(s.t, err)
-	}
-	s.t.Logf("%s=%d", envSeed, seed)
-	return rand.New(rand.NewPCG(seed, 0))
+func seed(t *testing.T) *rand.Rand {
+	n := number(t, envSeed, 1)
+	t.Logf("%s=%d", envSeed, n)
+	return rand.New(rand.NewPCG(n, 0))
 }
 
-// plans reads the environment.
-func (s *sweep) plans(scenarios int) []plan {
-	r := s.seed()
-	for _, name := range slices.Sorted(maps.Keys(s.count)) {
-		s.t.Logf("%s: %d operations of the store, %d requests", name, s.count[name][0], s.count[name][1])
+// sweepAll reads the environment, and plays each tale so often, and as often as it
+// takes to have each kind of operation once.
+func sweepAll(t *testing.T, sweeps []*sweep, times int) {
+	r := seed(t)
+	only, text, one := strings.Cut(os.Getenv(envPlan), " | ")
+	if one {
+		sweeps = slices.DeleteFunc(sweeps, func(s *sweep) bool { return s.name != only })
 	}
-	switch text := os.Getenv(envSweep); {
-	case os.Getenv(envPlan) != "":
-		return []plan{parsePlan(s.t, os.Getenv(envPlan))}
-	case text == "full" || text == "shortest":
-		return fullSweep(s.count, r)
-	case text != "":
-		n, err := strconv.Atoi(text)
-		must(s.t, err)
-		return sampledSweep(s.count, s.kinds, n, r)
+	var kinds []map[string][2][]string
+	for _, s := range sweeps {
+		s.reference()
+		kinds = append(kinds, s.kinds)
 	}
-	return sampledSweep(s.count, s.kinds, scenarios, r)
+	mode := os.Getenv(envSweep)
+	if n, err := strconv.Atoi(mode); err == nil {
+		times = n
+	} else if mode != "" && mode != "full" && mode != "shortest" {
+		t.Fatalf("%s=%q is neither full nor shortest nor a number", envSweep, mode)
+	}
+	first := oneOfEachKind(kinds, r)
+	for i, s := range sweeps {
+		switch {
+		case one:
+			s.all([]plan{parsePlan(t, text)})
+		case mode == "full" || mode == "shortest":
+			s.all(fullSweep(s.count, r))
+		default:
+			s.all(sampledSweep(s.count, first[i], times, r))
+		}
+	}
+	points := 0
+	for _, s := range sweeps {
+		points += s.hits
+	}
+	t.Logf("%d tales, %d points", len(sweeps), points)
 }
 
-// The sample takes each kind of operation in some step, and every step in each scenario.
+// The sample takes each kind of operation in some step, and every step each time.
 func TestTheSampleHoldsEachKindOfOperation(t *testing.T) {
-	kinds := map[string][2][]string{
-		"one": {{"put log", "get log", "put log", "list log"}, {"GET v2/bookings"}},
-		"two": {{"get log", "put log", "delete data"}, {"PATCH v2/bookings", "GET v2/bookings"}},
+	kinds := []map[string][2][]string{
+		{"one": {{"put log", "get log", "put log", "list log"}, {"GET v2/bookings"}}},
+		{"one": {{"get log"}, {}}, "two": {{"get log", "put log", "delete data"}, {"PATCH v2/bookings", "GET v2/bookings"}}},
 	}
-	counted := map[string][2]int{"one": {4, 1}, "two": {3, 2}}
+	counted := []map[string][2]int{{"one": {4, 1}}, {"one": {1, 0}, "two": {3, 2}}}
 	for seed := range uint64(50) {
-		plans := sampledSweep(counted, kinds, 2, rand.New(rand.NewPCG(seed, 0)))
-		hit := map[string]bool{}
-		for _, p := range plans {
-			for name, points := range p {
-				at := 0
-				if points[0].http {
-					at = 1
+		r := rand.New(rand.NewPCG(seed, 0))
+		first := oneOfEachKind(kinds, r)
+		hit, played := map[string]bool{}, 0
+		for i := range kinds {
+			for _, p := range sampledSweep(counted[i], first[i], 1, r) {
+				played++
+				for name, points := range p {
+					at := 0
+					if points[0].http {
+						at = 1
+					}
+					hit[kinds[i][name][at][points[0].n-1]] = true
 				}
-				hit[kinds[name][at][points[0].n-1]] = true
-			}
-			if len(p) != 2 {
-				t.Errorf("seed %d: %s leaves a step out", seed, p)
+				if len(p) != len(counted[i]) {
+					t.Errorf("seed %d: %s leaves a step out", seed, p)
+				}
 			}
 		}
-		if len(hit) != 6 || len(plans) > 3 {
-			t.Errorf("seed %d: %d scenarios hold %v", seed, len(plans), slices.Sorted(maps.Keys(hit)))
+		if len(hit) != 6 || played > 6 {
+			t.Errorf("seed %d: %d times hold %v", seed, played, slices.Sorted(maps.Keys(hit)))
 		}
 	}
 	for path, want := range map[string]string{"log/00000000000000000007.json": "log", "log/horizon": "log/horizon", "lease": "lease",
@@ -297,16 +333,20 @@ func TestTheSampleHoldsEachKindOfOperation(t *testing.T) {
 	}
 }
 
-// After any crash, and after any lost answer, the scenario ends as it would have:
-// the same golden records, the same contents of both systems, the same replicas,
-// nothing done twice, nothing lost, and one intent for every effect.
+// After any crash, and after any lost answer, a tale ends as it would have: the
+// same golden records, holds, decisions and differences, the same contents of both
+// systems, the same replicas, the same effects, nothing done twice, nothing lost, and
+// one intent for every effect.
 func TestACrashAnywhereChangesNothing(t *testing.T) {
-	s := &sweep{t: t, steps: scenario()}
+	told := tales()
 	if os.Getenv(envSweep) == "shortest" {
-		s.steps = shortestScenario()
+		told = shortTales()
 	}
-	s.reference()
-	s.all(s.plans(12))
+	var sweeps []*sweep
+	for _, one := range told {
+		sweeps = append(sweeps, &sweep{t: t, tale: one})
+	}
+	sweepAll(t, sweeps, 2)
 }
 
 func TestACrashAnywhereChangesNothingOnMinIO(t *testing.T) {
@@ -315,11 +355,10 @@ func TestACrashAnywhereChangesNothingOnMinIO(t *testing.T) {
 		name, value, _ := strings.Cut(v, "=")
 		t.Setenv(name, value)
 	}
-	s := &sweep{t: t, steps: shortScenario(), store: func(n int) store.Store {
+	s := &sweep{t: t, tale: tale{name: "the office until noon", steps: shortScenario()}, store: func(n int) store.Store {
 		st, err := open.Open(t.Context(), server.URL(fmt.Sprintf("scenario-%d", n)), open.Options{})
 		must(t, err)
 		return st
 	}}
-	s.reference()
-	s.all(s.plans(3))
+	sweepAll(t, []*sweep{s}, 3)
 }

@@ -25,6 +25,7 @@ type hazard struct {
 	did           [2][]string // kinds of operations of this life, in order: of the store, and requests
 	late          func()      // what a dead process still had on the wire
 	lands         int         // it lands at this operation of the store
+	amid          func()      // happens right before the next write to a system
 }
 
 // expect plans what goes wrong in the lives to come, one point each.
@@ -112,6 +113,40 @@ func (z *hazard) leave(late func()) {
 	}
 }
 
+// meanwhile plans what happens, once, right before a write to a system arrives
+// there: in this life, or in one that comes after it.
+func (z *hazard) meanwhile(do func(), really bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.amid = nil
+	if really {
+		z.amid = do
+	}
+}
+
+// waits reports whether what was planned for meanwhile did not happen.
+func (z *hazard) waits() bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.amid != nil
+}
+
+// interrupt does what was planned for meanwhile.
+func (z *hazard) interrupt(r *http.Request) {
+	z.mu.Lock()
+	do := z.amid
+	if r.Method == http.MethodGet || z.dead {
+		do = nil
+	}
+	if do != nil {
+		z.amid = nil
+	}
+	z.mu.Unlock()
+	if do != nil {
+		do()
+	}
+}
+
 // died reports whether the process of now is dead.
 func (z *hazard) died() bool {
 	z.mu.Lock()
@@ -136,6 +171,7 @@ func (z *hazard) counts() (stores, https int) {
 // guard stands before a system: what goes wrong there happens to its requests.
 func (z *hazard) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		z.interrupt(r)
 		switch z.request(r) {
 		case faulty.Pass:
 			next.ServeHTTP(rw, r)

@@ -50,6 +50,7 @@ type house struct {
 	runs    int
 	counted map[string][2]int      // by step: the most operations of one life, of the store and of HTTP
 	kinds   map[string][2][]string // the operations of the last life of each step, by kind
+	done    map[string]bool        // what people did while a process worked
 
 	mu   sync.Mutex
 	last time.Time
@@ -69,7 +70,7 @@ func newHouse(t testing.TB, s setup) *house {
 	t.Helper()
 	w, err := world.New(s.world)
 	must(t, err)
-	h := &house{World: w, t: t, hazard: &hazard{}, store: s.store, dir: t.TempDir(), ttl: s.ttl, counted: map[string][2]int{}, kinds: map[string][2][]string{}}
+	h := &house{World: w, t: t, hazard: &hazard{}, store: s.store, dir: t.TempDir(), ttl: s.ttl, counted: map[string][2]int{}, kinds: map[string][2][]string{}, done: map[string]bool{}}
 	if h.ttl == 0 {
 		h.ttl = 10 * time.Minute
 	}
@@ -188,8 +189,13 @@ type process struct {
 // the store.
 func (h *house) start(ctx context.Context, st store.Store) (*process, error) {
 	h.hazard.begin()
+	return h.compose(ctx, st, h.hazard.operation)
+}
+
+// compose makes a process; happens says what becomes of its operations of the store.
+func (h *house) compose(ctx context.Context, st store.Store, happens func(faulty.Operation) faulty.Action) (*process, error) {
 	p := &process{house: h}
-	p.faults = faulty.New(st, h.hazard.operation)
+	p.faults = faulty.New(st, happens)
 	p.store = store.Retry(p.faults, store.Policy{Sleep: h.wait})
 	work := filepath.Join(h.dir, fmt.Sprintf("work-%d", h.cache))
 	must(h.t, os.MkdirAll(work, 0o700))
@@ -264,6 +270,31 @@ func (h *house) lifeOver(st store.Store, do func(*process) error) error {
 	}
 	if h.hazard.died() {
 		return errors.Join(faulty.ErrCrashed, err) // whatever it says of itself
+	}
+	return err
+}
+
+// once is what people do in the systems while a process works: the next life of it
+// finds it done.
+func (h *house) once(name string, do func()) {
+	if !h.done[name] {
+		h.done[name] = true
+		do()
+	}
+}
+
+// beside is a process of a person, to which nothing happens, while another one works.
+func (h *house) beside(do func(*process) error) error {
+	p, err := h.compose(h.t.Context(), h.store, func(faulty.Operation) faulty.Action { return faulty.Pass })
+	if err != nil {
+		return err
+	}
+	err = do(p)
+	for _, c := range p.clients {
+		c.Close()
+	}
+	for _, c := range p.closers {
+		err = errors.Join(err, c())
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package run_test
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +19,8 @@ type step struct {
 	name   string
 	people func(*house)
 	does   func(*process) (run.Result, error)
+	amid   func(*process) error // what a person does from another process while this one sends its first write
+	after  time.Duration        // since the step before; default three hours
 }
 
 func runs(mode pipeline.Mode) func(*process) (run.Result, error) {
@@ -28,28 +32,15 @@ func runs(mode pipeline.Mode) func(*process) (run.Result, error) {
 // collection, and a run that has nothing to do.
 func scenario() []step {
 	return []step{
-		{"first sweep", theOffice, runs(pipeline.Sweep)},
-		{"approval", nil, func(p *process) (run.Result, error) { return run.Result{}, p.approve("decision-1") }},
-		{"first load", nil, runs(pipeline.Incremental)},
-		{"a day of edits", aDay, runs(pipeline.Incremental)},
-		{"a night with a silent delete", aNight, runs(pipeline.Sweep)},
-		{"housekeeping", nil, houseKeeping},
-		{"another day", anotherDay, runs(pipeline.Incremental)},
-		{"quiet", nil, runs(pipeline.Incremental)},
+		{name: "first sweep", people: theOffice, does: runs(pipeline.Sweep)},
+		{name: "approval", does: func(p *process) (run.Result, error) { return run.Result{}, p.approve("decision-1") }},
+		{name: "first load", does: runs(pipeline.Incremental)},
+		{name: "a day of edits", people: aDay, does: runs(pipeline.Incremental)},
+		{name: "a night with a silent delete", people: aNight, does: runs(pipeline.Sweep)},
+		{name: "housekeeping", does: houseKeeping},
+		{name: "another day", people: anotherDay, does: runs(pipeline.Incremental)},
+		{name: "quiet", does: runs(pipeline.Incremental)},
 	}
-}
-
-// shortestScenario is a first sweep of a few records with its plan, and the first
-// writes: short enough to go wrong at every point.
-func shortestScenario() []step {
-	all := scenario()[:4]
-	all[0].people = func(h *house) {
-		h.book(world.PMS, stay("A1", world.Staybnb, "Ana", "10.00"))
-		h.book(world.Staybnb, stay("A1", world.Staybnb, "Ana B.", "10.00"))
-		h.book(world.Staybnb, stay("B2", world.Staybnb, "Bo", "20.00"))
-	}
-	all[3] = step{"quiet", nil, runs(pipeline.Incremental)}
-	return all
 }
 
 // shortScenario is the part of it up to the first writes.
@@ -134,23 +125,34 @@ func (h *house) id(system, code string) string {
 	return ids[0]
 }
 
-// play does a scenario, each step three hours after the one before, whatever went
-// wrong meanwhile. plan says what goes wrong in the lives of each step. A step
+// play does a scenario, each step at its hour, whatever went wrong meanwhile. plan says what goes wrong in the lives of each step. A step
 // whose process failed is done again by another one, but only as often as
 // something went wrong.
 func (h *house) play(st store.Store, steps []step, plan map[string][]point, then func(step, run.Result)) error {
+	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	for i, s := range steps {
-		if by := time.Date(2026, 3, 2, 8+3*i, 0, 0, 0, time.UTC).Sub(h.Now()); by > 0 {
+		if i > 0 {
+			at = at.Add(cmp.Or(s.after, 3*time.Hour))
+		}
+		if by := at.Sub(h.Now()); by > 0 {
 			h.Advance(by)
 		}
 		if s.people != nil {
 			s.people(h)
 		}
 		h.hazard.expect(plan[s.name]...)
+		h.hazard.meanwhile(func() {
+			if err := h.beside(s.amid); err != nil {
+				h.t.Error(err)
+			}
+		}, s.amid != nil)
 		result, err := h.insist(st, s)
 		stores, https := h.hazard.counts()
 		h.counted[s.name], h.kinds[s.name] = [2]int{stores, https}, h.hazard.operations()
 		h.hazard.expect()
+		if err == nil && h.hazard.waits() {
+			err = errors.New("nothing was sent, so that nobody came in between")
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
