@@ -194,6 +194,32 @@ func TestALostAnswerIsNeitherSuccessNorFailure(t *testing.T) {
 	}
 }
 
+// A delete whose answer was lost, and whose record is gone then, was ours under every
+// protocol: as somebody else's it would be news, for which other systems lose the record.
+func TestADeleteWithoutAnAnswerIsOurs(t *testing.T) {
+	for _, by := range []pipeline.Protocol{pipeline.ByIdempotencyKey, pipeline.ByPrecondition, pipeline.ByNothing} {
+		for _, what := range []stagetest.Fault{stagetest.LostBefore, stagetest.LostAfter} {
+			t.Run(fmt.Sprintf("%s, %s", by, what), func(t *testing.T) {
+				w := newWorld(t, by)
+				w.sys.OnSend = func(n int) stagetest.Fault {
+					if n == 1 {
+						return what
+					}
+					return stagetest.Fine
+				}
+				tenure := w.Begin(t)
+				w.plan(t, tenure, "c1", pipeline.OpDelete, "7", price.before, nil, tables.ChangeReady)
+				if r := w.load(t, tenure); r.Counts.Lost != 1 || r.Counts.Stale != 0 || len(w.sys.Effects) != 1 {
+					t.Fatalf("%+v after %v", r.Counts, w.sys.Effects)
+				}
+				if got := w.states(t)[0]; !strings.HasPrefix(got, "c1|applied|") {
+					t.Fatal(got)
+				}
+			})
+		}
+	}
+}
+
 // The journal says which generation was looked for and not found: only so can an
 // effect be told to be that of the request that was sent after it.
 func TestTheJournalTellsTheGenerationThatWasSettled(t *testing.T) {

@@ -38,7 +38,7 @@ func (l *loader) applied(ctx context.Context, s *sent, a pipeline.Answer) {
 		at = l.Now()
 	}
 	switch {
-	case c.op == pipeline.OpDelete && (a.Outcome == pipeline.Applied || c.doubted):
+	case c.op == pipeline.OpDelete && a.Outcome == pipeline.Applied:
 		s.sights = append(s.sights, ended(c.id.String, at))
 		return
 	case c.op == pipeline.OpDelete:

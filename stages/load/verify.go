@@ -49,8 +49,14 @@ func (l *loader) look(ctx context.Context, c *change, id string) (fresh, error) 
 }
 
 // unanswered ends a change whose record did not answer by its ID. A delete ends so
-// too: whether it is gone, a complete listing tells.
+// too: whether it is gone, a complete listing tells. But where a delete of ours had no
+// known outcome, that was it: taken for somebody else's it would be news.
 func (s *sent) unanswered(at time.Time) {
+	if s.change.op == pipeline.OpDelete && s.change.doubted {
+		s.sights = append(s.sights, ended(s.change.id.String, at))
+		s.end(pipeline.Applied, strings.TrimPrefix(s.evidence+"; the record is gone after a delete of ours without an answer", "; "))
+		return
+	}
 	s.sights = append(s.sights, silent(s.change.id.String, at))
 	s.end(pipeline.Stale, strings.TrimPrefix(s.evidence+"; the record does not answer: it is gone, or cannot be seen for now", "; "))
 }
