@@ -79,12 +79,19 @@ func troubles() []faulty.Action {
 	return []faulty.Action{faulty.Crash, faulty.CrashAfter, faulty.ErrAfter, faulty.LandsLate}
 }
 
-// everyPoint lists the points of a step: each operation with each trouble.
-func everyPoint(counts [2]int) []point {
+// everyPoint lists the points of a step: each operation with each trouble that makes
+// a difference. A read that nobody waits for any more has done nothing, so that there
+// is only the process that dies, and the answer that is lost.
+func everyPoint(did [2][]string) []point {
 	var all []point
-	for kind, n := range counts {
-		for i := range n {
-			for _, do := range troubles() {
+	for kind, operations := range did {
+		for i, what := range operations {
+			can := troubles()
+			switch name, _, _ := strings.Cut(what, " "); name {
+			case "get", "open", "list", "GET":
+				can = []faulty.Action{faulty.Crash, faulty.ErrAfter}
+			}
+			for _, do := range can {
 				all = append(all, point{http: kind == 1, n: i + 1, do: do})
 			}
 		}
@@ -92,11 +99,11 @@ func everyPoint(counts [2]int) []point {
 	return all
 }
 
-// fullSweep puts every point of every step into some scenario, one of each step at a time.
-func fullSweep(counted map[string][2]int, r *rand.Rand) []plan {
+// fullSweep puts every point of every step into some plan, one of each step at a time.
+func fullSweep(kinds map[string][2][]string, r *rand.Rand) []plan {
 	var all []plan
-	for _, name := range slices.Sorted(maps.Keys(counted)) {
-		points := everyPoint(counted[name])
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		points := everyPoint(kinds[name])
 		for i, at := range r.Perm(len(points)) {
 			if i == len(all) {
 				all = append(all, plan{})
@@ -186,7 +193,8 @@ type sweep struct {
 	want  ending
 	count map[string][2]int
 	kinds map[string][2][]string
-	hits  int
+
+	times, planned, hits int
 }
 
 func (s *sweep) house(n int) *house {
@@ -210,8 +218,8 @@ func (s *sweep) reference() {
 		s.t.Fatalf("%s without faults: %s", s.name, problem)
 	}
 	s.want = end.ending
-	for _, name := range slices.Sorted(maps.Keys(s.count)) {
-		s.t.Logf("%s | %s: %d operations of the store, %d requests", s.tale.name, name, s.count[name][0], s.count[name][1])
+	for _, step := range slices.Sorted(maps.Keys(s.count)) {
+		s.t.Logf("%s | %s: %d operations of the store, %d requests", s.name, step, s.count[step][0], s.count[step][1])
 	}
 }
 
@@ -226,30 +234,32 @@ func (s *sweep) scenario(n int, p plan) string {
 	end := h.look()
 	problem := s.proves(h, end)
 	if d := end.differs(s.want); d != "" {
-		problem += "\nit ended differently:\n" + d
+		problem += "\nit ended differently:\n" + d + end.journalOf(d)
 	}
 	return problem
 }
 
-func (s *sweep) all(plans []plan) {
-	planned := 0
-	for i, p := range plans {
-		for _, points := range p {
-			planned += len(points)
-		}
-		if problem := s.scenario(i+1, p); problem != "" {
-			s.t.Errorf("%s=%q\n%s", envPlan, s.name+" | "+p.String(), problem)
-		}
-		if (i+1)%50 == 0 {
-			s.t.Logf("%s: played %d of %d times, %d points", s.name, i+1, len(plans), s.hits)
-		}
+// play plays one plan, and says where it ended differently.
+func (s *sweep) play(n int, p plan) {
+	for _, points := range p {
+		s.planned += len(points)
 	}
-	// A point behind the last operation of its life does not happen: lives differ
-	// a little, and the one that repairs is shorter.
-	if s.hits*5 < planned*4 {
-		s.t.Errorf("%s: only %d of %d points happened", s.name, s.hits, planned)
+	s.times++
+	if problem := s.scenario(n, p); problem != "" {
+		s.t.Errorf("%s=%q\n%s", envPlan, s.name+" | "+p.String(), problem)
 	}
-	s.t.Logf("%s: played %d times, %d points", s.name, len(plans), s.hits)
+	if s.times%25 == 0 {
+		s.t.Logf("%s: played %d times, %d points", s.name, s.times, s.hits)
+	}
+}
+
+// conclude says how much was tried. A point behind the last operation of its life does
+// not happen: lives differ a little, and the one that repairs is shorter.
+func (s *sweep) conclude() {
+	if s.hits*5 < s.planned*4 {
+		s.t.Errorf("%s: only %d of %d points happened", s.name, s.hits, s.planned)
+	}
+	s.t.Logf("%s: played %d times, %d points", s.name, s.times, s.hits)
 }
 
 func seed(t *testing.T) *rand.Rand {
@@ -278,21 +288,47 @@ func sweepAll(t *testing.T, sweeps []*sweep, times int) {
 		t.Fatalf("%s=%q is neither full nor shortest nor a number", envSweep, mode)
 	}
 	first := oneOfEachKind(kinds, r)
+	plans, most := make([][]plan, len(sweeps)), 0
 	for i, s := range sweeps {
 		switch {
 		case one:
-			s.all([]plan{parsePlan(t, text)})
+			plans[i] = []plan{parsePlan(t, text)}
 		case mode == "full" || mode == "shortest":
-			s.all(fullSweep(s.count, r))
+			plans[i] = fullSweep(s.kinds, r)
 		default:
-			s.all(sampledSweep(s.count, first[i], times, r))
+			plans[i] = sampledSweep(s.count, first[i], times, r)
+		}
+		most = max(most, len(plans[i]))
+	}
+	t.Logf("%s", counts(sweeps, plans))
+	for n := range most { // in turn, so that what is cut short has tried all of them
+		for i, s := range sweeps {
+			if n < len(plans[i]) {
+				s.play(n+1, plans[i][n])
+			}
 		}
 	}
 	points := 0
 	for _, s := range sweeps {
+		s.conclude()
 		points += s.hits
 	}
 	t.Logf("%d tales, %d points", len(sweeps), points)
+}
+
+// counts says how much is to be tried.
+func counts(sweeps []*sweep, plans [][]plan) string {
+	var parts []string
+	for i, s := range sweeps {
+		points := 0
+		for _, p := range plans[i] {
+			for _, of := range p {
+				points += len(of)
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s: %d times, %d points", s.name, len(plans[i]), points))
+	}
+	return "planned: " + strings.Join(parts, "; ")
 }
 
 // The sample takes each kind of operation in some step, and every step each time.

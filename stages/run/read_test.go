@@ -204,6 +204,18 @@ func (e ending) differs(want ending) string {
 	return b.String()
 }
 
+// journalOf is what the journal holds of the records that a text names.
+func (s story) journalOf(text string) string {
+	var b strings.Builder
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '|' || r == '\n' })
+	for _, line := range s.journal {
+		if key, _, _ := strings.Cut(line, "|"); slices.Contains(words, key) {
+			fmt.Fprintf(&b, "  journal: %s\n", line)
+		}
+	}
+	return b.String()
+}
+
 // intent is a row of the journal: a request that was about to be sent.
 type intent struct {
 	system, name string // name: change and generation
