@@ -220,6 +220,25 @@ func TestADeleteWithoutAnAnswerIsOurs(t *testing.T) {
 	}
 }
 
+// A read that denies the record does not tell whether a delete without an answer was
+// done. The same key tells: taken for done, a record that still is there would be one
+// made anew when it shows up.
+func TestADeniedRecordIsNotTakenForDeleted(t *testing.T) {
+	w := newWorld(t, pipeline.ByIdempotencyKey)
+	w.sys.OnSend = func(n int) stagetest.Fault {
+		if n == 1 {
+			w.sys.Denied["7"] = true
+			return stagetest.LostBefore
+		}
+		return stagetest.Fine
+	}
+	tenure := w.Begin(t)
+	w.plan(t, tenure, "c1", pipeline.OpDelete, "7", price.before, nil, tables.ChangeReady)
+	if w.load(t, tenure); len(w.sys.Effects) != 1 || w.sys.Get("7", "price") != "-" {
+		t.Fatalf("%v, and it is there with price %s", w.sys.Effects, w.sys.Get("7", "price"))
+	}
+}
+
 // The journal says which generation was looked for and not found: only so can an
 // effect be told to be that of the request that was sent after it.
 func TestTheJournalTellsTheGenerationThatWasSettled(t *testing.T) {

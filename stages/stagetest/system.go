@@ -31,6 +31,7 @@ type System struct {
 	By       pipeline.Protocol // of every write
 	Hidden   map[string]bool   // records that listings leave out
 	Unread   map[string]bool   // IDs whose read fails
+	Denied   map[string]bool   // IDs of which a read says that there is no such record
 	NoFetch  bool
 	NoStatus bool                             // answers carry no status, as those of a database
 	Plain    bool                             // records carry no version
@@ -75,7 +76,7 @@ func Fields() []schemas.Field {
 func NewSystem(name string, clock *Clock) *System {
 	return &System{Clock: clock, Name: name, records: map[string]map[string]*string{}, version: map[string]int64{},
 		keys: map[string]pipeline.Answer{}, PageSize: 3, By: pipeline.ByNothing,
-		Hidden: map[string]bool{}, Unread: map[string]bool{}, PartOf: map[string]string{}}
+		Hidden: map[string]bool{}, Unread: map[string]bool{}, Denied: map[string]bool{}, PartOf: map[string]string{}}
 }
 
 // Put sets fields of a record as its people do; a record with a new ID is made.
@@ -230,7 +231,7 @@ func (s *System) Fetch(_ context.Context, ids []string) (pipeline.FetchResult, e
 		switch {
 		case s.Unread[id]:
 			out.Failed[id] = errors.New("403")
-		case s.records[id] == nil:
+		case s.records[id] == nil || s.Denied[id]:
 			out.Gone = append(out.Gone, id)
 		default:
 			live = append(live, id)
