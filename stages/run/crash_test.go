@@ -15,6 +15,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline/store/faulty"
 	"github.com/trueup-data/trueup/pipeline/store/open"
 	"github.com/trueup-data/trueup/pipeline/store/storetest/servers"
+	"github.com/trueup-data/trueup/stages/run"
 )
 
 // The environment of the crash sweep:
@@ -193,6 +194,7 @@ type sweep struct {
 	want  ending
 	count map[string][2]int
 	kinds map[string][2][]string
+	paths map[string]bool // that the one without faults reached
 
 	times, planned, hits int
 }
@@ -208,7 +210,8 @@ func (s *sweep) house(n int) *house {
 // reference plays without faults.
 func (s *sweep) reference() {
 	h := s.house(0)
-	must(s.t, h.play(h.store, s.steps, nil, nil))
+	s.paths = map[string]bool{}
+	must(s.t, h.play(h.store, s.steps, nil, func(step, run.Result) { h.reached(s.paths) }))
 	s.count, s.kinds = h.counted, h.kinds
 	last := s.steps[len(s.steps)-1].name // it shows that all is well again
 	delete(s.count, last)
@@ -269,17 +272,25 @@ func seed(t *testing.T) *rand.Rand {
 }
 
 // sweepAll reads the environment, and plays each tale so often, and as often as it
-// takes to have each kind of operation once.
-func sweepAll(t *testing.T, sweeps []*sweep, times int) {
+// takes to have each kind of operation once. Every path of the closed list must be
+// in them where they are all there is.
+func sweepAll(t *testing.T, sweeps []*sweep, times int, whole bool) {
 	r := seed(t)
 	only, text, one := strings.Cut(os.Getenv(envPlan), " | ")
 	if one {
 		sweeps = slices.DeleteFunc(sweeps, func(s *sweep) bool { return s.name != only })
 	}
 	var kinds []map[string][2][]string
+	by := map[string][]string{}
 	for _, s := range sweeps {
 		s.reference()
 		kinds = append(kinds, s.kinds)
+		for name := range s.paths {
+			by[name] = append(by[name], s.name)
+		}
+	}
+	if whole && !one {
+		everyPath(t, by)
 	}
 	mode := os.Getenv(envSweep)
 	if n, err := strconv.Atoi(mode); err == nil {
@@ -382,7 +393,7 @@ func TestACrashAnywhereChangesNothing(t *testing.T) {
 	for _, one := range told {
 		sweeps = append(sweeps, &sweep{t: t, tale: one})
 	}
-	sweepAll(t, sweeps, 2)
+	sweepAll(t, sweeps, 6, true)
 }
 
 func TestACrashAnywhereChangesNothingOnMinIO(t *testing.T) {
@@ -396,5 +407,5 @@ func TestACrashAnywhereChangesNothingOnMinIO(t *testing.T) {
 		must(t, err)
 		return st
 	}}
-	sweepAll(t, []*sweep{s}, 3)
+	sweepAll(t, []*sweep{s}, 3, false)
 }

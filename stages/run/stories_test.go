@@ -117,8 +117,7 @@ func lifts(id string) func(*process) error {
 	}
 }
 
-// settles decides a hold. One that is not open any more was decided by a life
-// before this one.
+// settles decides a hold, if no life before this one did.
 func settles(key, field string, choose func(review.Hold) (review.Choice, error)) func(*process) error {
 	return func(p *process) error {
 		session, err := p.session()
@@ -131,6 +130,9 @@ func settles(key, field string, choose func(review.Hold) (review.Choice, error))
 			return err
 		}
 		id := "settled " + key + " " + field
+		if len(p.query("SELECT decision FROM decisions WHERE decision = '"+id+"'")) > 0 {
+			return nil
+		}
 		for _, hold := range holds {
 			if hold.Key != key || hold.Field != field {
 				continue
@@ -145,10 +147,7 @@ func settles(key, field string, choose func(review.Hold) (review.Choice, error))
 			}
 			return p.keep(review.Decision{ID: id, Kind: review.Settle, Target: hold.ID, Shown: hold.Shown, Choice: text, Person: "Ines", At: p.clock()})
 		}
-		if len(p.query("SELECT decision FROM decisions WHERE decision = '"+id+"'")) == 0 {
-			return fmt.Errorf("nothing waits about %s %s", key, field)
-		}
-		return nil
+		return fmt.Errorf("nothing waits about %s %s", key, field)
 	}
 }
 
