@@ -436,9 +436,8 @@ func (s *scenario) doAnswer(m []string) {
 	})
 }
 
-// take lets a write have its effect, and stores the answer. After a doubt it is what
-// a look showed:
-// what has changed since is not what was sent.
+// take lets a write have its effect, and stores the answer. since is what has changed
+// when, after a doubt, only a look shows the record.
 func (s *scenario) take(system string, c, since map[string]*string) {
 	id := str(c["id"])
 	if *c["op"] == "delete" {

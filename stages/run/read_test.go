@@ -54,26 +54,43 @@ func (p *process) keep(d review.Decision) error {
 	return review.Decide(p.t.Context(), review.Deps{Lake: p.job.Lake, Engine: p.job.Engine, Writer: p.job.WriterAt}, d)
 }
 
-// query runs a statement over the views that people see, and gives rows as text
-// with bars between the cells.
+// query is ask where the store is well.
 func (p *process) query(statement string) []string {
 	p.t.Helper()
+	out, err := p.ask(statement)
+	must(p.t, err)
+	return out
+}
+
+// ask runs a statement over the views that people see, and gives rows as text
+// with bars between the cells.
+func (p *process) ask(statement string) ([]string, error) {
 	session, err := p.session()
-	must(p.t, err)
+	if err != nil {
+		return nil, err
+	}
 	defer session.Close()
-	must(p.t, people.Bind(p.t.Context(), session, people.Sources(p.project)))
+	if err := people.Bind(p.t.Context(), session, people.Sources(p.project)); err != nil {
+		return nil, err
+	}
 	rows, err := session.Query(p.t.Context(), statement)
-	must(p.t, err)
+	if err != nil {
+		return nil, err
+	}
 	defer rows.Close()
 	names, err := rows.Columns()
-	must(p.t, err)
+	if err != nil {
+		return nil, err
+	}
 	out := []string{}
 	for rows.Next() {
 		cells, into := make([]any, len(names)), make([]any, len(names))
 		for i := range cells {
 			into[i] = &cells[i]
 		}
-		must(p.t, rows.Scan(into...))
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
 		var line []string
 		for _, c := range cells {
 			if c == nil {
@@ -83,8 +100,7 @@ func (p *process) query(statement string) []string {
 		}
 		out = append(out, strings.Join(line, "|"))
 	}
-	must(p.t, rows.Err())
-	return out
+	return out, rows.Err()
 }
 
 // ending is all that must not depend on what went wrong on the way: times, IDs

@@ -130,8 +130,9 @@ func settles(key, field string, choose func(review.Hold) (review.Choice, error))
 			return err
 		}
 		id := "settled " + key + " " + field
-		if len(p.query("SELECT decision FROM decisions WHERE decision = '"+id+"'")) > 0 {
-			return nil
+		said, err := p.ask("SELECT decision FROM decisions WHERE decision = '" + id + "'")
+		if err != nil || len(said) > 0 {
+			return err
 		}
 		for _, hold := range holds {
 			if hold.Key != key || hold.Field != field {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/config"
 	"github.com/trueup-data/trueup/pipeline/pace"
+	"github.com/trueup-data/trueup/schemas"
 	"github.com/trueup-data/trueup/stages/connector/rest"
 	"github.com/trueup-data/trueup/stages/validate"
 )
@@ -265,5 +267,29 @@ func TestTheProjectFileWritesBothSystems(t *testing.T) {
 	s.send(world.Staybnb, pipeline.Write{Change: "c3", Op: pipeline.OpDelete, Key: "HM1", ID: id, IdempotencyKey: "k3"})
 	if left := s.Find(world.Staybnb, "HM1"); len(left) != 0 {
 		t.Fatalf("%v is still there", left)
+	}
+}
+
+// The proof reads the lake's known differences by the names that the world gives
+// fields: every column that a field of an entity is read from as it stands.
+func TestTheWorldKnowsTheProjectsColumns(t *testing.T) {
+	s := open(t, world.Options{})
+	known := 0
+	for _, e := range s.project.Entities {
+		for _, st := range e.Streams {
+			for _, m := range st.Map {
+				column := slices.IndexFunc(st.Extract.Fields, func(f schemas.Field) bool { return f.Name == m.Expr.SQL })
+				if column < 0 {
+					continue
+				}
+				known++
+				if got := world.FieldOf(e.Name, st.System, m.Expr.SQL); got != m.Name {
+					t.Errorf("%s in %s: %s is taken for %s, not for %s", e.Name, st.System, m.Expr.SQL, got, m.Name)
+				}
+			}
+		}
+	}
+	if known < 30 {
+		t.Errorf("only %d fields were compared", known)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -215,7 +217,8 @@ func (s *system) gone() State {
 }
 
 // FieldOf is the canonical field that a system calls by a name: the path of a
-// member, or its last part. What it does not know is given back.
+// member, or its first or last part, also as a column would be called (min_los for
+// minLos). What it does not know is given back.
 func FieldOf(entity, system, name string) string {
 	for _, s := range systems() {
 		if s.name != system {
@@ -226,11 +229,19 @@ func FieldOf(entity, system, name string) string {
 				continue
 			}
 			for _, m := range c.members {
-				if m.path == name || m.path[strings.LastIndexByte(m.path, '.')+1:] == name {
+				if slices.Contains(calledBy(m.path), name) {
 					return m.field
 				}
 			}
 		}
 	}
 	return name
+}
+
+var capital = regexp.MustCompile(`[A-Z]`)
+
+func calledBy(path string) []string {
+	parts := strings.Split(path, ".")
+	snake := capital.ReplaceAllStringFunc(strings.ReplaceAll(path, ".", "_"), func(c string) string { return "_" + strings.ToLower(c) })
+	return []string{path, parts[0], parts[len(parts)-1], snake}
 }

@@ -25,12 +25,12 @@ type VerifyOptions struct {
 	Authority func(entity, field string) []string
 
 	// Contested says for which fields a conflict rule decides between edits that
-	// had not seen each other, whichever it is: either may win, and no third value.
-	// Default none.
+	// had not seen each other, whichever it is. Default none.
 	Contested func(entity, field string) bool
 
 	// Outvoted reports whether people were told that a rule decided against what an
-	// edit made of a field, in favour of another value. Only of contested fields.
+	// edit made of a contested field, in favour of another value. An edit that nobody
+	// was told of is lost.
 	Outvoted func(e Edit, field string) bool
 
 	// Conflict is the rule between such edits, where it is known: only the one that

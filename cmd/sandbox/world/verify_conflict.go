@@ -30,8 +30,8 @@ func Conflicts(entity, field string) Conflict {
 
 // fateByRule is the fate of an edit that a system does not show, where a conflict
 // rule has the word. It may lose to an edit whose author had seen it, or to one that
-// the rule prefers; to nothing else. An edit that
-// the same system's people replaced answers for nothing: the later one does.
+// the rule prefers; to nothing else. An edit that the same system's people replaced
+// answers for nothing: the later one does.
 func (v *verifier) fateByRule(rule Conflict, ent *entity, at subject, e Edit, field string, now *string) fate {
 	worst := lost
 	for _, other := range v.byKey[at] {

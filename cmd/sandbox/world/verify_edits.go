@@ -155,7 +155,7 @@ func (v *verifier) fateOfValue(ent *entity, at subject, e Edit, field string, wa
 		switch {
 		case v.followed(at, e, field):
 			return replaced
-		case v.unseen(ent, at, e, field, now) || v.opt.Outvoted(e, field):
+		case v.opt.Outvoted(e, field):
 			return overridden
 		}
 		return lost
@@ -227,15 +227,6 @@ func (v *verifier) recordOf(e Edit) *Record {
 		return nil
 	}
 	return all[i]
-}
-
-// unseen reports whether a value is that of an earlier edit in another system that
-// the author of e had not been shown: it still contended with e.
-func (v *verifier) unseen(ent *entity, at subject, e Edit, field string, now *string) bool {
-	return slices.ContainsFunc(v.byKey[at], func(other Edit) bool {
-		value, set := other.After[field]
-		return set && other.Seq < e.Seq && other.System != e.System && ent.agrees(field, value, now) && !ent.agrees(field, e.Before[field], now)
-	})
 }
 
 // ruling is the system that decides about a field of a key: the first authority

@@ -68,35 +68,48 @@ func (v *verifier) steps(s *shelf) []step {
 // doubleCreates replays which records were live, and finds creates by clients of
 // one that was there already.
 func (v *verifier) doubleCreates() {
+	shown := v.sights()
 	for _, s := range v.shelves {
-		live := map[string]map[string]bool{} // key -> IDs
+		live := map[string]map[string]Version{} // key -> ID -> the version since which it is live
 		for _, x := range v.steps(s) {
 			now := x.version()
 			key := s.ent.keyOf(now.Values)
+			since := now
 			if x.at > 0 {
-				delete(live[s.ent.keyOf(x.Versions[x.at-1].Values)], x.ID)
+				was := live[s.ent.keyOf(x.Versions[x.at-1].Values)]
+				if old, ok := was[x.ID]; ok && s.ent.keyOf(old.Values) == key {
+					since = old
+				}
+				delete(was, x.ID)
 			}
 			if now.State != Live {
 				continue
 			}
 			if live[key] == nil {
-				live[key] = map[string]bool{}
+				live[key] = map[string]Version{}
 			}
-			if x.at == 0 && now.Cause.Kind == ByEffect && len(live[key]) > 0 && !v.madeTwice(s, subject{s.ent.name, key}) {
-				there := slices.Sorted(maps.Keys(live[key]))[0]
-				v.problem(CheckDoubleEffect, subject{s.ent.name, key}, Presence, s.sys.name, fmt.Sprintf("%s created %s while %s was there",
-					requestOf(v.effects[now.Cause.Seq-1]), x.ID, there))
+			if x.at == 0 && now.Cause.Kind == ByEffect {
+				e := v.effects[now.Cause.Seq-1]
+				for _, there := range slices.Sorted(maps.Keys(live[key])) {
+					if !v.meanwhile(subject{s.ent.name, key}, live[key][there], shown[s][there], e) {
+						v.problem(CheckDoubleEffect, subject{s.ent.name, key}, Presence, s.sys.name, fmt.Sprintf("%s created %s while %s was there", requestOf(e), x.ID, there))
+						break
+					}
+				}
 			}
-			live[key][x.ID] = true
+			live[key][x.ID] = since
 		}
 	}
 }
 
-// madeTwice reports whether a person made the record in that system too, and people
-// were told that it is there twice: neither can know of the other.
-func (v *verifier) madeTwice(s *shelf, at subject) bool {
-	_, known := v.opt.known(at, Presence)
-	return known && slices.ContainsFunc(v.byKey[at], func(e Edit) bool { return e.Op == Create && e.System == s.sys.name })
+// meanwhile reports whether a person made a record that no answer had shown when a
+// client made it too, and people were told that it is there twice: neither can know
+// of the other.
+func (v *verifier) meanwhile(at subject, made Version, shown []sight, e Effect) bool {
+	_, told := v.opt.known(at, Presence)
+	return told && made.Cause.Kind != ByEffect && !slices.ContainsFunc(shown, func(x sight) bool {
+		return x.request < e.Request && x.version >= made.Number
+	})
 }
 
 // sight is that an answer showed a version, or a broken one.

@@ -326,23 +326,20 @@ func TestVerifyKnowsWhoWinsAConflict(t *testing.T) {
 	}
 }
 
-// Where a conflict rule decides, either edit may win, if neither had seen the other.
-func TestVerifyLetsAConflictRuleDecide(t *testing.T) {
-	contested := world.VerifyOptions{Contested: func(_, field string) bool { return field == "price" }}
-	for name, c := range map[string]struct {
-		apart bool // the later edit had not seen the earlier one
-		want  int
-	}{"unseen": {true, 0}, "seen": {false, 1}} {
+// Where some conflict rule decides, an edit may lose, if people were told of it.
+func TestVerifyAsksThatPeopleWereToldOfWhatARuleDecided(t *testing.T) {
+	for name, want := range map[string]int{"told": 0, "not told": 1} {
 		t.Run(name, func(t *testing.T) {
 			r := open(t, world.Options{})
 			pms, staybnb := r.pair("HM1")
 			r.edit(world.PMS, pms, "price", "130.00")
-			if !c.apart {
-				r.patchStaybnb(staybnb, `{"total_cents":13000}`)
-			}
 			r.edit(world.Staybnb, staybnb, "price", "140.00")
 			r.patchStaybnb(staybnb, `{"total_cents":13000}`)
-			if report := world.Verify(r.World, contested); report.Count(world.CheckLostEdit) != c.want {
+			report := world.Verify(r.World, world.VerifyOptions{
+				Contested: func(_, field string) bool { return field == "price" },
+				Outvoted:  func(e world.Edit, _ string) bool { return want == 0 && e.System == world.Staybnb },
+			})
+			if report.Count(world.CheckLostEdit) != want {
 				t.Fatalf("\n%s", report)
 			}
 		})

@@ -204,13 +204,17 @@ func serves(ctx context.Context, url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-func makeBucket(t testing.TB, s *Server) {
-	t.Helper()
-	client := api.New(api.Options{
+// Client talks to the server as it is, for what a store does not show.
+func (s *Server) Client() *api.Client {
+	return api.New(api.Options{
 		BaseEndpoint: &s.Endpoint, UsePathStyle: true, Region: "us-east-1",
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
 	})
-	if _, err := client.CreateBucket(t.Context(), &api.CreateBucketInput{Bucket: aws.String(s.Bucket)}); err != nil {
+}
+
+func makeBucket(t testing.TB, s *Server) {
+	t.Helper()
+	if _, err := s.Client().CreateBucket(t.Context(), &api.CreateBucketInput{Bucket: aws.String(s.Bucket)}); err != nil {
 		t.Fatalf("create bucket: %v", err)
 	}
 }
