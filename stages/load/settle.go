@@ -73,17 +73,14 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 	for _, c := range doubts {
 		s := &sent{change: c, protocol: l.req.Target.Protocol(c.op), key: c.sentKey.String, kind: tables.JournalSettled, at: l.Now(),
 			attempt: c.attempt, generation: c.generation}
-		if c.shownID.Valid {
-			s.wasShown(c.shownID.String)
-			done = append(done, s)
-			continue
-		}
 		switch protocol.Next(l.doubt(c), l.Now()) {
 		case protocol.Wait:
 			continue
 		case protocol.Resend:
 			queue = append(queue, c)
 			continue
+		case protocol.Shown:
+			l.wasShown(ctx, s, c.shownID.String)
 		case protocol.ReadBack:
 			l.readBack(ctx, s)
 		case protocol.Search:
@@ -109,7 +106,7 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 func (l *loader) doubt(c *change) protocol.Doubt {
 	w := l.req.Stream.Write
 	return protocol.Doubt{Op: c.op, Protocol: l.req.Target.Protocol(c.op), FirstSent: c.firstSent, LastSent: c.lastSent,
-		HasID: c.id.Valid, CanFetch: l.req.Target.CanFetch(), KeyRefused: c.keyRefused,
+		Listed: c.shownID.Valid, HasID: c.id.Valid, CanFetch: l.req.Target.CanFetch(), KeyRefused: c.keyRefused,
 		Retention: w.Idempotency, Settle: w.Settle}
 }
 
@@ -149,10 +146,28 @@ func (l *loader) readBack(ctx context.Context, s *sent) {
 }
 
 // wasShown ends the doubt about a create of which a listing has shown the record:
-// sent again it would be there twice. What it shows is judged as any listing is.
-func (s *sent) wasShown(id string) {
+// sent again it would be there twice. What it holds as it was sent is our own, and no
+// news; a read by ID tells. Without one, nothing is proven of any field.
+func (l *loader) wasShown(ctx context.Context, s *sent, id string) {
+	asked := l.Now()
+	var f fresh
+	if l.req.Target.CanFetch() {
+		var err error
+		if f, err = l.look(ctx, s.change, id); err != nil {
+			l.note(fmt.Errorf("%s: read back %s: %w", l.id, s.change.key, err))
+			return
+		}
+	}
 	s.change.setID(id)
 	s.end(pipeline.Applied, "a listing shows it")
+	switch {
+	case f.record != nil:
+		s.sights = append(s.sights, sight{record: f.record, at: asked})
+		s.fields = l.proven(s.change, f.record)
+		return
+	case f.gone:
+		s.sights = append(s.sights, silent(id, asked))
+	}
 	s.fields = map[string]string{}
 	for name := range s.change.after {
 		s.fields[name] = "unknown"

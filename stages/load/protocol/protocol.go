@@ -22,6 +22,7 @@ const (
 	Resend   Step = "resend"    // the same request with the same idempotency key
 	ReadBack Step = "read back" // by ID
 	Search   Step = "search"    // by our key
+	Shown    Step = "shown"     // it was done: a listing shows the record
 	Hold     Step = "hold"      // only a person can know
 )
 
@@ -31,6 +32,7 @@ type Doubt struct {
 	Protocol    pipeline.Protocol
 	FirstSent   time.Time
 	LastSent    time.Time
+	Listed      bool          // of a create: a listing has shown the record since
 	HasID       bool          // the record can be read by ID
 	CanFetch    bool          // the target reads by ID at all
 	KeyRefused  bool          // the idempotency key was refused for other content, or replayed a failure
@@ -42,6 +44,9 @@ type Doubt struct {
 // Next decides the next step of d at now. A key is trusted for half of its
 // retention, counted from the first send.
 func Next(d Doubt, now time.Time) Step {
+	if d.Listed {
+		return Shown
+	}
 	if d.Protocol == pipeline.ByIdempotencyKey && !d.KeyRefused && now.Sub(d.FirstSent) < d.Retention/2 {
 		return Resend
 	}

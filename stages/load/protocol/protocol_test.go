@@ -31,6 +31,7 @@ func TestNextStep(t *testing.T) {
 		{"a read waits until listings have caught up", with(func(d *Doubt) { d.Protocol = pipeline.ByPrecondition }), time.Minute - 1, Wait},
 		{"then the record is read", with(func(d *Doubt) { d.Protocol = pipeline.ByPrecondition }), time.Minute, ReadBack},
 		{"without a read only a person knows", with(func(d *Doubt) { d.CanFetch = false }), time.Minute, Hold},
+		{"a create that a listing shows is not repeated under its key", with(func(d *Doubt) { *d = create; d.Listed = true }), 0, Shown},
 		{"a create is searched by our key", with(func(d *Doubt) { *d = create; d.Protocol = pipeline.BySearchableKey }), time.Minute, Search},
 		{"a create without a key is never repeated", with(func(d *Doubt) { *d = create; d.Protocol = pipeline.ByNothing }), time.Minute, Hold},
 	} {
