@@ -24,6 +24,7 @@ func (b *builder) write(sys System, w writePart) *Write {
 	if out.Leave = w.Leave; out.Leave == "" {
 		out.Leave = "keep"
 	}
+	out.TakesLossy = w.LossyNews == "take"
 	out.Verify = w.Verify
 	if out.Verify == "" {
 		out.Verify = "read"

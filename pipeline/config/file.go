@@ -233,7 +233,7 @@ type writePart struct {
 	Verify    string         `yaml:"verify" enum:"read|none" help:"read the record right before each write; default read where there is no precondition"`
 	Lossy     Map[lossPart]  `yaml:"lossy" help:"what the system does to values that it is sent, by the path of its field: what differs by no more is the same"`
 	Rewrites  Node           `yaml:"rewrites" unbuilt:"what a system makes of a value is declared by lossy, not learnt"`
-	LossyNews Node           `yaml:"lossy_news" unbuilt:"news of a shortened value is taken as it is"`
+	LossyNews string         `yaml:"lossy_news" enum:"hold|take" help:"an edit in this system of a value of which it shows only a part: asked about, or taken as it is shown; default hold"`
 	Leave     string         `yaml:"leave" enum:"keep|delete|hold" help:"what becomes of a record that leaves write.scope: kept there with a finding, deleted there, or asked about; default keep"`
 	Recreate  Node           `yaml:"recreate" unbuilt:"it is resolve.deletes.recreate so far, for all systems of the entity"`
 	Protect   Node           `yaml:"protect" unbuilt:"no field is protected"`

@@ -182,6 +182,10 @@ func asSet(text string) string {
 	return "[" + strings.Join(slices.Compact(texts), ",") + "]"
 }
 
+// Words is the part of a loss that drops nothing: the same said in another way.
+// What a full loss makes of a value beyond it cannot be got back.
+func (l Loss) Words() Loss { return Loss{Case: l.Case, Trim: l.Trim, Aliases: l.Aliases} }
+
 // FoldSQL is Fold as a DuckDB expression over a typed value.
 func (l Loss) FoldSQL(t schemas.Type, value string) string {
 	if l.Precision != nil {

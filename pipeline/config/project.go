@@ -140,6 +140,7 @@ type Write struct {
 	Idempotency  time.Duration // retention of an idempotency key; 0: none is offered
 	Precondition bool
 	Lossy        map[string]Loss // by stream field
+	TakesLossy   bool            // lossy_news: take; default: an edit of a value that is shown only in part waits for a person
 	Leave        string          // keep (default), delete, hold: what becomes of a record that leaves the scope
 	Verify       string          // read (default without preconditions), none
 	Settings     Node            // the connector's own part of write

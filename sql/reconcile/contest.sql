@@ -121,4 +121,4 @@ LEFT JOIN chosen h ON h._key = g._key AND h.unit = f.unit
 LEFT JOIN side_news n ON n._key = r._key AND n.unit = r.unit AND n.system = r.system
 CROSS JOIN LATERAL (SELECT coalesce(n.system, h.winner) AS winner) w
 LEFT JOIN claim c ON c._key = g._key AND c.field = g.field AND c.system = w.winner
-CROSS JOIN LATERAL (SELECT c.state IS NULL OR NOT c.carried AND g.state <> 'unset' AS keeps) k;
+CROSS JOIN LATERAL (SELECT c.state IS NULL OR c.leaves AS keeps) k;

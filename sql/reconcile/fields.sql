@@ -44,17 +44,20 @@ WHERE p.fate IN ('born', 'live', 'reborn', 'revived')
 QUALIFY row_number() OVER (PARTITION BY p._key, a.unit ORDER BY a.rank) = 1;
 
 -- What each side with news would have golden be. Of a group, a field that it
--- does not carry is golden's, else its base.
+-- does not carry, or shows in words of its own, is golden's, else its base.
 CREATE OR REPLACE TEMP TABLE claim AS
 SELECT s._key, s.unit, s.system, f.field, dense_rank() OVER (ORDER BY s._key, s.unit, s.system) AS _variant, -- of golden
        coalesce(n.state IN ('value', 'null'), false) AS carried,
-       CASE WHEN carried THEN n.state WHEN g.state <> 'unset' THEN g.state ELSE coalesce(b.state, 'unset') END AS state,
-       CASE WHEN carried THEN n.value WHEN g.state <> 'unset' THEN g.value ELSE b.value END AS value,
+       g.state <> 'unset' AND (NOT carried OR n.state = coalesce(v.state, 'absent') AND n.value IS NOT DISTINCT FROM v.value
+                                              AND (n.state <> g.state OR n.value IS DISTINCT FROM g.value)) AS leaves, -- it to golden
+       CASE WHEN leaves THEN g.state WHEN carried THEN n.state ELSE coalesce(b.state, 'unset') END AS state,
+       CASE WHEN leaves THEN g.value WHEN carried THEN n.value ELSE b.value END AS value,
        b.version AS base_version, w.field IS NOT NULL AS is_news
 FROM side_news s
 JOIN p_field f USING (unit)
 JOIN golden_old g ON g._key = s._key AND g.field = f.field
 LEFT JOIN seen n ON n._key = s._key AND n.system = s.system AND n.field = f.field
+LEFT JOIN view_old v ON v._key = s._key AND v.system = s.system AND v.field = f.field
 LEFT JOIN news w ON w._key = s._key AND w.system = s.system AND w.field = f.field
 LEFT JOIN base2 b ON b._key = s._key AND b.system = s.system AND b.field = f.field;
 

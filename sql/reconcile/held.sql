@@ -14,18 +14,56 @@ JOIN party p ON p._key = h._key AND p.system = e.key
 ANTI JOIN decision0 d ON d.hold = h.hold
 WHERE f.fate IN ('live', 'revived', 'held') AND h.field IN (SELECT unit FROM p_field);
 
--- A hold goes on while one of its sides cannot be read, and one of the rule hold
--- until nobody contends any more. A merge that breaks a check which held before
--- is a hold of all fields that checks read.
+-- Golden has more of a field with news than the winner can show: what is beyond
+-- that its people never saw.
+CREATE OR REPLACE TEMP TABLE partial AS
+SELECT DISTINCT m._key, m.unit, m.winner
+FROM merged m
+JOIN p_system s ON s.system = m.winner AND NOT s.takes_lossy
+JOIN news n ON n._key = m._key AND n.system = m.winner AND n.field = m.field
+JOIN golden_old g ON g._key = m._key AND g.field = m.field AND g.state = 'value'
+LEFT JOIN view_old v ON v._key = m._key AND v.system = m.winner AND v.field = m.field
+LEFT JOIN golden_said w ON w._key = m._key AND w.system = m.winner AND w.field = m.field
+WHERE coalesce(v.state, 'absent') <> 'value' OR v.value <> CASE WHEN w.field IS NULL THEN g.value ELSE w.value END;
+
+-- The winner's news is a value that we have replaced there twice within the guards'
+-- window, by the same other value: two systems undo each other.
+CREATE OR REPLACE TEMP TABLE swing AS
+WITH replaced AS (
+    SELECT a._key, a.system, a.col, a.before_text
+    FROM applied_column a CROSS JOIN p_run r
+    WHERE a.op = 'update' AND a.at_us > r.run_at_us - r.window_us
+    GROUP BY a._key, a.system, a.col, a.before_text, a.after_text HAVING count(*) >= 2)
+SELECT m._key, m.unit, m.winner, coalesce(min(split_part(g.source, ' ', 1)), 'golden') AS opponent
+FROM (SELECT DISTINCT m._key, m.unit, m.winner
+      FROM merged m
+      JOIN news n ON n._key = m._key AND n.system = m.winner AND n.field = m.field
+      JOIN party p ON p._key = m._key AND p.system = m.winner
+      JOIN p_reads d ON d.system = m.winner AND d.field = m.field
+      JOIN column_now o ON o._key = m._key AND o.system = m.winner AND o.id = p.id AND o.col = d.col AND o.state IN ('value', 'null')
+      JOIN replaced a ON a._key = m._key AND a.system = m.winner AND a.col = d.col
+                     AND a.before_text IS NOT DISTINCT FROM CASE o.state WHEN 'value' THEN o.value END) m
+JOIN p_field f ON f.unit = m.unit
+JOIN golden_old g ON g._key = m._key AND g.field = f.field
+GROUP BY m._key, m.unit, m.winner;
+
+-- A hold goes on while one of its sides cannot be read; one of the rule hold, and one
+-- of systems that undo each other, until nobody contends any more. News that would
+-- drop what its system cannot show waits; a merge that breaks a check which held
+-- before is a hold of all fields that checks read.
 CREATE OR REPLACE TEMP TABLE held AS
 WITH waits AS (
     SELECT s._key, s.unit, s.kind, s.reason, 0 AS rank FROM standing_hold s
     LEFT JOIN contending c ON c._key = s._key AND c.unit = s.unit
-    WHERE s.fate = 'held' OR s.is_unknown OR s.kind = 'hold' AND c._key IS NOT NULL
+    WHERE s.fate = 'held' OR s.is_unknown OR s.kind IN ('hold', 'oscillation') AND c._key IS NOT NULL
     UNION
     SELECT _key, unit, 'hold', 'the rule is hold', 1 FROM chosen WHERE kind = 'hold' AND many > 1
     UNION
-    SELECT m._key, m.unit, 'check', 'check: ' || b.names, 2
+    SELECT _key, unit, 'lossy', 'golden has more than ' || winner || ' shows', 2 FROM partial
+    UNION
+    SELECT _key, unit, 'oscillation', winner || ' and ' || opponent || ' undo each other', 3 FROM swing
+    UNION
+    SELECT m._key, m.unit, 'check', 'check: ' || b.names, 4
     FROM merged m
     JOIN p_field f USING (unit)
     SEMI JOIN p_check c ON c.field = f.field

@@ -23,7 +23,8 @@ WHERE o.hold IS NULL OR d.hold IS NOT NULL OR h.kind <> o.kind OR h.reason <> o.
    OR h.golden <> o.golden OR h.contenders <> o.contenders
 UNION ALL
 SELECT k._khash, k.key, o.hold, r.entity, o.field, o.kind, o.golden, o.contenders,
-       CASE WHEN d.hold IS NOT NULL THEN 'decided by a person' WHEN o.kind = 'check' THEN 'no check would break any more' ELSE 'nobody contends any more' END, 'closed', coalesce(d.decision, o.decision),
+       CASE WHEN d.hold IS NOT NULL THEN 'decided by a person' WHEN o.kind = 'check' THEN 'no check would break any more'
+            WHEN o.kind = 'lossy' THEN 'nothing would be lost any more' ELSE 'nobody contends any more' END, 'closed', coalesce(d.decision, o.decision),
        o.first_run, o.first_at, r.run, make_timestamptz(r.run_at_us)
 FROM hold0 o
 JOIN cand k USING (_key)

@@ -40,7 +40,8 @@ func declare(stream *config.Stream, system *merge.System, field string, loss con
 		kind = priceType
 	}
 	stream.Write.Lossy[field] = loss
-	system.Loss[field] = merge.Loss{Column: field, Text: kind.Kind == schemas.String, Fold: func(text string) string { return loss.Fold(kind, text) }}
+	system.Loss[field] = merge.Loss{Column: field, Text: kind.Kind == schemas.String, Fold: func(text string) string { return loss.Fold(kind, text) },
+		Words: func(text string) string { return loss.Words().Fold(kind, text) }}
 }
 
 // loses draws a loss, and gives what a system with it does to the values that it

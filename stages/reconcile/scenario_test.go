@@ -67,6 +67,8 @@ type scenarioWrite struct {
 	Leave  string   // keep, delete, hold
 	Prices string   // text: it may show one that is no number
 	Loses  string   // of the note: "case", "spaces", "all but N characters"; of the price: "cents"
+
+	LossyNews string `yaml:"lossy_news"` // take
 }
 
 const scenarioRoot = "../../testdata/scenarios/reconcile"
@@ -213,6 +215,8 @@ func scenarioSystem(t *testing.T, name string, w scenarioWrite) (config.Stream, 
 		field, loss := lossOf(t, w.Loses)
 		declare(&stream, &system, field, loss)
 	}
+	stream.Write.TakesLossy = w.LossyNews == "take"
+	system.TakesLossy = stream.Write.TakesLossy
 	if w.Scope != "" {
 		system.ScopeReads = []string{"guest"}
 	}

@@ -113,21 +113,21 @@ func (s System) Checked() bool {
 // SystemRow is the system's row of p_system.
 func (s System) SystemRow(ord int, joined, due, complete, quarantined bool) string {
 	w := s.Write
-	settle, create, update, del, leave := int64(0), false, false, false, "keep"
+	settle, create, update, del, leave, takes := int64(0), false, false, false, "keep", false
 	if w != nil && w.Leave != "" {
 		leave = w.Leave
 	}
 	if w != nil {
-		settle, create, update, del = w.Settle.Microseconds(), w.Create, w.Update, w.Delete
+		settle, create, update, del, takes = w.Settle.Microseconds(), w.Create, w.Update, w.Delete, w.TakesLossy
 	}
 	return row(Literal(s.Name), fmt.Sprint(ord), fmt.Sprint(joined), fmt.Sprint(due), fmt.Sprint(complete), fmt.Sprint(settle),
-		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()), fmt.Sprint(s.Timed), fmt.Sprint(quarantined), Literal(leave))
+		fmt.Sprint(create), fmt.Sprint(update), fmt.Sprint(del), fmt.Sprint(w == nil || s.Checked()), fmt.Sprint(s.Timed), fmt.Sprint(quarantined), Literal(leave), fmt.Sprint(takes))
 }
 
 // SystemTable makes p_system of rows.
 func SystemTable(rows []string) string {
 	return table("p_system", "system VARCHAR, ord INTEGER, joined BOOLEAN, due BOOLEAN, complete BOOLEAN, settle_us BIGINT, "+
-		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN, timed BOOLEAN, quarantined BOOLEAN, leave VARCHAR", rows)
+		"can_create BOOLEAN, can_update BOOLEAN, can_delete BOOLEAN, checked BOOLEAN, timed BOOLEAN, quarantined BOOLEAN, leave VARCHAR, takes_lossy BOOLEAN", rows)
 }
 
 // Golden is the statement that adds the golden rows that changed to out_golden.

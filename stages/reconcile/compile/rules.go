@@ -94,3 +94,19 @@ func (e *Entity) Checked() []string {
 	}
 	return append(out, "CREATE OR REPLACE TEMP TABLE broken AS "+strings.Join(broken, " UNION ALL "))
 }
+
+// Said is golden's own text of each field whose words a system is declared to
+// change, in those words and whole, for records that get news: golden_said.
+func (e *Entity) Said() string {
+	said := []string{"SELECT NULL::INTEGER AS _key, NULL::VARCHAR AS system, NULL::VARCHAR AS field, NULL::VARCHAR AS value WHERE false"}
+	for _, s := range e.Systems {
+		for _, m := range s.Maps {
+			if m.Loss == nil {
+				continue
+			}
+			said = append(said, fmt.Sprintf("SELECT _key, %s, %s, %s FROM golden_wide_old SEMI JOIN (FROM merged WHERE winner = %s AND field = %s) USING (_key) WHERE _s%d = 'value'",
+				Literal(s.Name), Literal(m.Name), m.Loss.Words().FoldSQL(m.Type, quote(m.Name)), Literal(s.Name), Literal(m.Name), e.field(m.Name)))
+		}
+	}
+	return "CREATE OR REPLACE TEMP TABLE golden_said AS " + strings.Join(said, " UNION ALL ")
+}

@@ -43,15 +43,15 @@ type decision struct {
 // judged last nor what golden would look like there. A system that joins has
 // no news where golden has a value: those are differences to approve.
 func (j *judging) findNews(s *side) {
-	view := s.sys.View(j.old.Fields, s.row.Stream)
+	s.view = s.sys.View(j.old.Fields, s.row.Stream)
 	joins := !s.sys.Joined && s.base == nil && !j.born
 	for field, seen := range s.seen {
 		base, _ := s.judgedBefore(field)
-		if !seen.Set() || seen == base || seen == view.Get(field) || joins && j.old.Fields.Get(field).Set() {
+		if !seen.Set() || seen == base || seen == s.view.Get(field) || joins && j.old.Fields.Get(field).Set() {
 			continue
 		}
 		s.news[field] = true
-		s.unseen[field] = s.base == nil || base != view.Get(field)
+		s.unseen[field] = s.base == nil || base != s.view.Get(field)
 	}
 }
 
@@ -66,21 +66,43 @@ func (s *side) blind(u Unit) bool {
 }
 
 // claim is what the system would have golden be. Of a group, a field that it
-// does not carry is golden's, else its base.
+// does not carry, or shows in words of its own, is golden's, else its base.
 func (j *judging) claim(s *side, u Unit) Fields {
 	claim := Fields{}
 	for _, f := range u.Fields {
 		base, _ := s.judgedBefore(f)
 		switch {
+		case j.leaves(s, f):
+			claim[f] = j.old.Fields.Get(f)
 		case s.seen.Get(f).Set():
 			claim[f] = s.seen.Get(f)
-		case j.old.Fields.Get(f).Set():
-			claim[f] = j.old.Fields.Get(f)
 		default:
 			claim[f] = base
 		}
 	}
 	return claim
+}
+
+// leaves reports whether the system leaves a field of a group to golden: it does not
+// carry the field, or shows golden's value in its own words.
+func (j *judging) leaves(s *side, field string) bool {
+	seen, golden := s.seen.Get(field), j.old.Fields.Get(field)
+	return golden.Set() && (!seen.Set() || seen == s.view.Get(field) && seen != golden)
+}
+
+// partial reports whether golden has more of a field with news than the system can
+// show: what is beyond that its people never saw.
+func (j *judging) partial(s *side, u Unit) bool {
+	return !s.sys.TakesLossy && overlap(u.Fields, func(f string) bool {
+		golden := j.old.Fields.Get(f)
+		if !s.news[f] || golden.State != Value {
+			return false
+		}
+		if loss, ok := s.sys.Loss[f]; ok {
+			golden = Of(loss.Words(golden.Text))
+		}
+		return s.view.Get(f) != golden
+	})
 }
 
 // decide applies the rule. Only news of an authority changes its fields; the
@@ -136,7 +158,7 @@ func (j *judging) take(u Unit, d decision) {
 	}
 	for f, v := range j.claim(d.winner, u) {
 		j.golden.Fields[f] = v
-		if !d.winner.seen.Get(f).Set() && j.old.Fields.Get(f).Set() {
+		if j.leaves(d.winner, f) {
 			continue // golden's own, as it was
 		}
 		delete(j.golden.Sources, f)

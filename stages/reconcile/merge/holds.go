@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/trueup-data/trueup/pipeline"
 )
 
 // Check is a condition over golden. Passes is nil where it can not be told.
@@ -86,7 +88,8 @@ func (j *judging) unit(name string) *Unit {
 	return &j.rules.Units[i]
 }
 
-// hold stops what waits for a person: by its rule, because a hold goes on, or
+// hold stops what waits for a person: by its rule, because a hold goes on, because
+// golden has more than the winner shows, because two systems undo each other, or
 // because the merge would break a check that held before.
 func (j *judging) hold(decided map[string]decision) {
 	broken := j.broken(decided)
@@ -95,14 +98,62 @@ func (j *judging) hold(decided map[string]decision) {
 		old := j.goingOn(u)
 		contends := overlap(j.contending(u, d), func(string) bool { return true })
 		switch {
-		case old != nil && (old.Kind == "hold" && contends || j.unreadable(*old)):
+		case old != nil && (lasting(old.Kind) && contends || j.unreadable(*old)):
 			j.holdUnit(u, d, old, old.Kind, old.Reason)
 		case u.Kind == "hold" && len(d.kept) > 1:
 			j.holdUnit(u, d, old, "hold", "the rule is hold")
+		case d.winner != nil && j.partial(d.winner, u):
+			j.holdUnit(u, d, old, "lossy", "golden has more than "+d.winner.sys.Name+" shows")
+		case d.winner != nil && j.swings(d.winner, u):
+			j.holdUnit(u, d, old, "oscillation", d.winner.sys.Name+" and "+j.opponent(u)+" undo each other")
 		case broken != "" && d.winner != nil && j.checked(u):
 			j.holdUnit(u, d, old, "check", "check: "+broken)
 		}
 	}
+}
+
+// lasting reports whether a kind of hold goes on while anybody contends, though what
+// opened it is over.
+func lasting(kind string) bool { return kind == "hold" || kind == "oscillation" }
+
+// swings reports whether the system's news is a value that we have replaced there
+// twice within the guards' window, by the same other value.
+func (j *judging) swings(s *side, u Unit) bool {
+	return overlap(u.Fields, func(f string) bool {
+		return s.news[f] && overlap(s.sys.Reads[f], func(column string) bool {
+			now := s.row.Stream.Get(column)
+			return now.Set() && slices.ContainsFunc(slices.Collect(maps.Values(j.replaced(s, column, now))), func(times int) bool { return times >= 2 })
+		})
+	})
+}
+
+// replaced counts our writes that replaced a column's value, by what they put there.
+func (j *judging) replaced(s *side, column string, was Val) map[string]int {
+	times := map[string]int{}
+	for _, c := range j.in.Changes {
+		to, sent := c.After[column]
+		if c.System != s.sys.Name || c.State != "applied" || c.Op != pipeline.OpUpdate || !sent || c.AtUS <= j.rules.NowUS-j.rules.WindowUS {
+			continue
+		}
+		if ValuesJSON(pipeline.Values{"": c.Before[column]}) == ValuesJSON(pipeline.Values{"": was.Pointer()}) {
+			times[ValuesJSON(pipeline.Values{"": to})]++
+		}
+	}
+	return times
+}
+
+// opponent is who golden took the unit from: the first of the sources by name.
+func (j *judging) opponent(u Unit) string {
+	var names []string
+	for _, f := range u.Fields {
+		if source, _, _ := strings.Cut(j.old.Sources[f], " "); source != "" {
+			names = append(names, source)
+		}
+	}
+	if len(names) == 0 {
+		return "golden"
+	}
+	return slices.Min(names)
 }
 
 // goingOn is the unit's hold that is open and not decided.
@@ -312,8 +363,11 @@ func (j *judging) holdsAfter() []Hold {
 		}
 		if old.State == "open" {
 			old.State, old.Reason = "closed", "nobody contends any more"
-			if old.Kind == "check" {
+			switch old.Kind {
+			case "check":
 				old.Reason = "no check would break any more"
+			case "lossy":
+				old.Reason = "nothing would be lost any more"
 			}
 			if d := j.decisionOn(old.Field); d != nil {
 				old.Reason, old.Decision = "decided by a person", d.ID

@@ -44,6 +44,7 @@ type side struct {
 	told    string // the ID that it shows or lost
 	news    map[string]bool
 	unseen  map[string]bool // of its news: it had not seen golden
+	view    Fields          // what it would show if it held golden as it was
 	frozen  map[string]bool // fields in which it contends in a hold
 }
 

@@ -31,6 +31,7 @@ type System struct {
 	Feeds                  map[string][]string        // written stream field -> the entity fields that its expression reads
 	Scope                  func(golden Fields) bool
 	Create, Update, Delete bool
+	TakesLossy             bool     // an edit of a value that it shows only in part is taken
 	Leave                  string   // what becomes of a record that leaves the scope: keep, delete, hold
 	ScopeReads             []string // entity fields that the scope reads
 	SettleUS               int64
@@ -48,6 +49,7 @@ type Loss struct {
 	Column string
 	Text   bool // golden takes the column's text, not its fold
 	Fold   func(text string) string
+	Words  func(text string) string // the part of Fold that drops nothing
 }
 
 // Shows is the record in entity fields, after the declared loss: the one equality
