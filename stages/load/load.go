@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/trueup-data/trueup/pipeline"
@@ -122,9 +123,31 @@ func Run(ctx context.Context, deps Deps, req Request) (Result, error) {
 		return Result{Stream: l.id}, err
 	}
 	if err = l.claim(ctx, queue); err == nil {
+		queue, err = l.unlisted(ctx, queue)
+	}
+	if err == nil {
 		err = l.drain(ctx, queue)
 	}
 	return l.result(), err
+}
+
+// unlisted is the queue without the creates that a listing of this run has shown to
+// be done: those that a person let be sent again after a doubt, and nobody looked at
+// since. Their doubts are settled.
+func (l *loader) unlisted(ctx context.Context, queue []*change) ([]*change, error) {
+	if !slices.ContainsFunc(queue, func(c *change) bool { return c.op == pipeline.OpCreate && c.attempt > 0 }) {
+		return queue, nil
+	}
+	doubts, err := l.read(ctx, "load/doubts.sql", true, l.id.System)
+	if err != nil {
+		return nil, err
+	}
+	doubts = slices.DeleteFunc(doubts, func(c *change) bool { return !c.shownID.Valid })
+	queue = slices.DeleteFunc(queue, func(c *change) bool {
+		return slices.ContainsFunc(doubts, func(d *change) bool { return d.name == c.name })
+	})
+	again, err := l.settle(ctx, doubts)
+	return append(queue, again...), err
 }
 
 // claim makes this committer the one that writes to the system, before it does.
