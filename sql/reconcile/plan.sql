@@ -7,7 +7,9 @@ SELECT c.* FROM in_changes c SEMI JOIN candidate k ON k._khash = c._khash AND k.
 CREATE OR REPLACE TEMP TABLE open_change AS
 FROM standing_change WHERE state IN ('planned', 'ready') OR state = 'held' AND coalesce(attempt, 0) = 0;
 
--- A change is told by its effect and the observation that it corrects.
+-- A change is told by its effect and the observation that it corrects. One that was
+-- sent in this form and failed is wanted again, with a request of its own: what a
+-- system refused for good is a known difference, and is not among what is wanted.
 CREATE OR REPLACE TEMP TABLE wanted AS
 WITH named AS (
     SELECT w.*, sha256(concat_ws(chr(31), w.effect,
@@ -25,7 +27,7 @@ SELECT n.*, n.op || 's' AS kind,
        CASE WHEN o.plan IS NOT NULL THEN o.plan
             WHEN NOT s.joined OR n.unjoined THEN r.plan
             ELSE '' END AS plan,
-       coalesce(e.attempt, 0) AS attempt, coalesce(e.generation, 0) AS generation
+       coalesce(e.attempt, 0) AS attempt, coalesce(e.generation, 0) + coalesce(e.state = 'failed', false)::INTEGER AS generation
 FROM named n
 JOIN p_system s USING (system)
 CROSS JOIN p_run r
@@ -33,7 +35,7 @@ LEFT JOIN word d ON d.effect = n.effect
 LEFT JOIN (SELECT _key, system, max(change) AS change, max(plan) AS plan FROM open_change WHERE state = 'planned' GROUP BY ALL) o
        ON o._key = n._key AND o.system = n.system
 LEFT JOIN standing_change e ON e.change = n.change
-WHERE e.change IS NULL OR e.state IN ('planned', 'ready', 'held', 'superseded');
+WHERE e.change IS NULL OR e.state IN ('planned', 'ready', 'held', 'superseded', 'failed');
 
 -- How many keys of a system each kind of change touches, in this run and in the
 -- window; what a person approved, or a plan covered, does not count.

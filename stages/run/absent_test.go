@@ -124,6 +124,28 @@ func TestARecordThatFitsAgainIsSentWhatItMissed(t *testing.T) {
 	}
 }
 
+// A write that the system refused, since it hid the record for a moment, is wanted
+// again, also where nothing of the record changes and no look told why.
+func TestAWriteThatFoundNothingIsWantedAgain(t *testing.T) {
+	h := settledHouse(t)
+
+	price := "777.00"
+	code := *h.Records(world.Staybnb)[2].Now().Values[world.Code]
+	_, err := h.Edit(world.PMS, h.Find(world.PMS, code)[0], world.Values{world.Price: &price})
+	must(t, err)
+	must(t, h.SetFaults(world.Fault{Kind: world.NoAccess, System: world.Staybnb, Call: world.CallUpdate, Nth: 1},
+		world.Fault{Kind: world.Unavailable, System: world.Staybnb, Call: world.CallGet, Nth: 2, Count: 20}))
+	if n := sent(h.hourly(pipeline.Incremental)); n != 1 {
+		t.Fatalf("%d writes were sent", n)
+	}
+	must(t, h.SetFaults())
+	h.hourly(pipeline.Incremental)
+	h.hourly(pipeline.Sweep)
+	if problem := h.proof(h.look()); problem != "" {
+		t.Error(problem)
+	}
+}
+
 // letters are the records that cannot be read.
 func (h *house) letters() (out []string) {
 	h.t.Helper()

@@ -78,8 +78,8 @@ func (r *Rules) propose(on Standing, judged Judged, w Want) (Planned, bool) {
 	p.ID = changeID(p.Effect, w)
 	waiting := false
 	for _, c := range judged.Changes {
-		if c.ID == p.ID && !c.open() && c.State != "superseded" {
-			return p, false // it was settled in this form
+		if c.ID == p.ID && !c.open() && c.State != "superseded" && c.State != "failed" {
+			return p, false // it was sent in this form
 		}
 		if c.System == w.System && c.State == "planned" {
 			p.Plan, waiting = max(p.Plan, c.Plan), true
