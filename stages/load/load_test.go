@@ -288,6 +288,34 @@ func TestACreateInDoubtIsSearchedAndNeverRepeatedBlindly(t *testing.T) {
 	}
 }
 
+// That a repeat was put off says nothing about what was sent first: the doubt stays,
+// or the change would be dropped for a newer one and be done beside it.
+func TestARepeatThatIsPutOffLeavesTheDoubt(t *testing.T) {
+	w := newWorld(t, pipeline.ByIdempotencyKey)
+	w.sys.Remove("7")
+	w.sys.OnSend = func(n int) stagetest.Fault {
+		switch {
+		case n == 1:
+			return stagetest.LostAfter
+		case n <= 4:
+			return stagetest.Busy
+		}
+		return stagetest.Fine
+	}
+	tenure := w.Begin(t)
+	w.plan(t, tenure, "c1", pipeline.OpCreate, "", nil, map[string]string{"code": "HM7", "guest": "Ana"}, tables.ChangeReady)
+	if r := w.load(t, tenure); r.Counts.InDoubt != 1 || !r.Counts.Attention() {
+		t.Fatalf("%+v", r)
+	}
+	want(t, w.states(t), "c1|in_doubt|4|0")
+	if r := w.settle(t); r.Counts.InDoubt != 0 || len(w.sys.Effects) != 1 {
+		t.Fatalf("%+v, %v", r, w.sys.Effects)
+	}
+	if got := w.states(t)[0]; !strings.HasPrefix(got, "c1|applied|") {
+		t.Fatal(got)
+	}
+}
+
 // A process that dies between the intent and the outcome leaves a doubt, which
 // the next run settles by a look, not by a second write.
 func TestADeadRunsIntentsAreSettled(t *testing.T) {

@@ -13,9 +13,9 @@ func (l *loader) judge(ctx context.Context, s *sent, a pipeline.Answer) {
 	s.status, s.digest, s.evidence, s.wait = a.Status, a.Digest, a.Evidence, a.RetryAfter
 	s.outcome = a.Outcome
 	if s.change.doubted && a.Outcome == pipeline.Rejected {
-		// The refusal of a repeat says nothing about what was sent first.
 		s.change.keyRefused = true
-		s.end(pipeline.InDoubt, "the repeat was refused: "+a.Evidence)
+	}
+	if s.doubtful() {
 		return
 	}
 	switch a.Outcome {
@@ -27,6 +27,20 @@ func (l *loader) judge(ctx context.Context, s *sent, a pipeline.Answer) {
 	case pipeline.Stale:
 		l.afterStale(ctx, s)
 	}
+}
+
+// doubtful ends a repeat that surely was not done: that says nothing about what was
+// sent first, which is in doubt as before.
+func (s *sent) doubtful() bool {
+	if !s.change.doubted || s.outcome != pipeline.Rejected && s.outcome != pipeline.Retryable {
+		return false
+	}
+	why := "the repeat was refused: "
+	if s.outcome == pipeline.Retryable {
+		why = "the repeat was put off: "
+	}
+	s.end(pipeline.InDoubt, why+s.evidence)
+	return true
 }
 
 // applied finds the record as the system shows it after the write. Without one

@@ -75,10 +75,10 @@ func (l *loader) prepare(ctx context.Context, batch []*change) (ready, refused [
 			if ctx.Err() != nil {
 				return nil, nil, ctx.Err()
 			}
-			refused = append(refused, s.end(refusal(err), err.Error()))
-			continue
+			s.end(refusal(err), err.Error())
 		}
 		if s.outcome != "" {
+			s.doubtful()
 			refused = append(refused, s)
 			continue
 		}
