@@ -32,8 +32,8 @@ CREATE OR REPLACE TEMP TABLE swing AS
 WITH replaced AS (
     SELECT a._key, a.system, a.col, a.before_text
     FROM applied_column a CROSS JOIN p_run r
-    WHERE a.op = 'update' AND a.at_us > r.run_at_us - r.window_us
-    GROUP BY a._key, a.system, a.col, a.before_text, a.after_text HAVING count(*) >= 2)
+    WHERE a.op = 'update'
+    GROUP BY a._key, a.system, a.col, a.before_text, a.after_text HAVING count(*) FILTER (a.at_us > r.run_at_us - r.window_us) >= 2)
 SELECT m._key, m.unit, m.winner, coalesce(min(split_part(g.source, ' ', 1)), 'golden') AS opponent
 FROM (SELECT DISTINCT m._key, m.unit, m.winner
       FROM merged m
