@@ -41,3 +41,15 @@ func TestFoldKeepsWhatTheSystemKeeps(t *testing.T) {
 		}
 	}
 }
+
+// What a loss only says in another way drops nothing; what it cuts, rounds or sorts does.
+func TestTheWordsOfALossDropNothing(t *testing.T) {
+	zero := 0
+	all := Loss{Truncate: 3, Precision: &zero, Set: true, Case: true, Trim: true, Aliases: map[string]string{"ok": "confirmed"}}
+	text := schemas.Type{Kind: schemas.String}
+	for in, want := range map[string]string{" Late arrival ": "late arrival", "ok": "confirmed", "12.50": "12.50"} {
+		if got := all.Words().Fold(text, in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}

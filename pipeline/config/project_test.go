@@ -102,6 +102,16 @@ func TestAWriteWithoutOperationsCreatesAndUpdatesWhereTheConnectorSaysSo(t *test
 	}
 }
 
+func TestLossyNewsWaitUnlessTheFileTakesThem(t *testing.T) {
+	for news, takes := range map[string]bool{"": false, "          lossy_news: hold\n": false, "          lossy_news: take\n": true} {
+		at := "          scope: channel = 'airbnb'\n"
+		bookings, _ := edited(t, at, at+news).Entity("bookings")
+		if st, _ := bookings.Stream("airbnb"); st.Write.TakesLossy != takes {
+			t.Errorf("%q: %t", news, st.Write.TakesLossy)
+		}
+	}
+}
+
 func TestAFolderIsOneProject(t *testing.T) {
 	text := string(readFile(t, rentals))
 	head, entities, _ := strings.Cut(text, "\nentities:\n")

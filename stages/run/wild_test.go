@@ -246,7 +246,9 @@ func (h *house) proveWild(w *wild, story []string) string {
 			if v := e.After[field]; v != nil {
 				value = *v
 			}
-			return outvoted[strings.Join([]string{e.Key, e.System, field, value}, "|")]
+			return slices.ContainsFunc([]string{e.System, ""}, func(system string) bool {
+				return outvoted[strings.Join([]string{e.Key, system, field, value}, "|")]
+			})
 		}})
 	problems := unannounced(h.Effects(), intents)
 	h.t.Logf("%s: %d runs, %d edits, %v, %d known differences", w, len(story), report.Edits.Total, report.Faults, len(known))
@@ -288,9 +290,12 @@ UNION SELECT entity, key, system, '*' FROM changes WHERE state IN ('planned', 'h
 UNION SELECT entity, key, system, '*' FROM findings WHERE state = 'open' AND severity = 'high' AND key <> ''
 UNION SELECT entity, key, system, '*' FROM conflicts WHERE kind = 'replaced' ORDER BY ALL`
 
-// The sides of conflicts that lost by a rule.
+// The sides of conflicts that lost by a rule. Golden is one: whoever it was taken from
+// is not in the row.
 const outvotedSQL = `SELECT key, system, field, coalesce(seen, '') FROM conflicts
-WHERE kind IN ('conflict', 'overridden') AND system <> '' AND chosen IS DISTINCT FROM seen ORDER BY ALL`
+WHERE kind IN ('conflict', 'overridden') AND system <> '' AND chosen IS DISTINCT FROM seen
+UNION SELECT key, '', field, coalesce(golden, '') FROM conflicts
+WHERE kind = 'conflict' AND chosen IS DISTINCT FROM golden ORDER BY ALL`
 
 // What people decided themselves.
 const decidedSQL = `SELECT DISTINCT entity, key, '', field FROM holds WHERE decision IS NOT NULL ORDER BY ALL`
