@@ -39,6 +39,7 @@ type change struct {
 	firstSent, lastSent time.Time
 	sentKey             sql.NullString // idempotency key of the last send
 	shownID             sql.NullString // of a create: the record that a listing has shown since
+	ended               bool           // of a delete: the record is proven absent since
 
 	sends      int    // of this run
 	doubted    bool   // an earlier send has no known outcome
@@ -72,7 +73,7 @@ func readChanges(ctx context.Context, session *duck.Session, name string, doubts
 		var attempt, generation sql.NullInt64
 		into := c.into(&before, &after, &attempt, &generation)
 		if doubts {
-			into = append(into, &c.firstSent, &c.lastSent, &c.sentKey, &c.shownID)
+			into = append(into, &c.firstSent, &c.lastSent, &c.sentKey, &c.shownID, &c.ended)
 			c.doubted = true
 		}
 		if err := rows.Scan(into...); err != nil {

@@ -142,7 +142,7 @@ func (l *loader) unlisted(ctx context.Context, queue []*change) ([]*change, erro
 	if err != nil {
 		return nil, err
 	}
-	doubts = slices.DeleteFunc(doubts, func(c *change) bool { return !c.shownID.Valid })
+	doubts = slices.DeleteFunc(doubts, func(c *change) bool { return c.op != pipeline.OpCreate || !c.shownID.Valid })
 	queue = slices.DeleteFunc(queue, func(c *change) bool {
 		return slices.ContainsFunc(doubts, func(d *change) bool { return d.name == c.name })
 	})

@@ -56,7 +56,7 @@ func (l *loader) applied(ctx context.Context, s *sent, a pipeline.Answer) {
 		s.sights = append(s.sights, ended(c.id.String, at))
 		return
 	case c.op == pipeline.OpDelete:
-		s.unanswered(at)
+		l.unanswered(s, at)
 		return
 	}
 	id := a.ID
@@ -140,7 +140,7 @@ func (l *loader) afterStale(ctx context.Context, s *sent) {
 		return
 	}
 	if f.gone {
-		s.unanswered(asked)
+		l.unanswered(s, asked)
 		return
 	}
 	s.sights = append(s.sights, sight{record: f.record, at: asked})

@@ -81,6 +81,8 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 			continue
 		case protocol.Shown:
 			l.wasShown(ctx, s, c.shownID.String)
+		case protocol.Ended:
+			s.end(pipeline.Applied, "a complete listing lacks the record, and it does not answer by its ID")
 		case protocol.ReadBack:
 			l.readBack(ctx, s)
 		case protocol.Search:
@@ -106,7 +108,7 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 func (l *loader) doubt(c *change) protocol.Doubt {
 	w := l.req.Stream.Write
 	return protocol.Doubt{Op: c.op, Protocol: l.req.Target.Protocol(c.op), FirstSent: c.firstSent, LastSent: c.lastSent,
-		Listed: c.shownID.Valid, HasID: c.id.Valid, CanFetch: l.req.Target.CanFetch(), KeyRefused: c.keyRefused,
+		Listed: c.shownID.Valid, Absent: c.ended, HasID: c.id.Valid, CanFetch: l.req.Target.CanFetch(), KeyRefused: c.keyRefused,
 		Retention: w.Idempotency, Settle: w.Settle}
 }
 
@@ -118,18 +120,13 @@ func (l *loader) readBack(ctx context.Context, s *sent) {
 		l.note(fmt.Errorf("%s: read back %s: %w", l.id, s.change.key, err))
 		return
 	}
-	var seen protocol.Sight
 	if f.gone {
-		seen.Gone = true
-		if s.change.op == pipeline.OpDelete {
-			s.sights = append(s.sights, ended(s.change.id.String, asked))
-		} else {
-			s.sights = append(s.sights, silent(s.change.id.String, asked))
-		}
-	} else {
-		seen = l.compare(s.change, f.record.Rows)
-		s.sights = append(s.sights, sight{record: f.record, at: asked})
+		s.evidence = "read back"
+		l.unanswered(s, asked)
+		return
 	}
+	seen := l.compare(s.change, f.record.Rows)
+	s.sights = append(s.sights, sight{record: f.record, at: asked})
 	switch protocol.Judge(s.change.op, s.protocol, seen) {
 	case protocol.DidApply:
 		s.end(pipeline.Applied, "read back: it shows what was sent")
@@ -140,9 +137,7 @@ func (l *loader) readBack(ctx context.Context, s *sent) {
 	case protocol.Unclear:
 		s.end(pipeline.HeldBack, "read back: a field shows neither what was sent nor what was there before")
 	}
-	if !f.gone {
-		s.fields = l.proven(s.change, f.record)
-	}
+	s.fields = l.proven(s.change, f.record)
 }
 
 // wasShown ends the doubt about a create of which a listing has shown the record:

@@ -48,17 +48,27 @@ func (l *loader) look(ctx context.Context, c *change, id string) (fresh, error) 
 	return f, nil
 }
 
-// unanswered ends a change whose record did not answer by its ID. A delete ends so
-// too: whether it is gone, a complete listing tells. But where a delete of ours had no
-// known outcome, that was it: taken for somebody else's it would be news.
-func (s *sent) unanswered(at time.Time) {
-	if s.change.op == pipeline.OpDelete && s.change.doubted {
-		s.sights = append(s.sights, ended(s.change.id.String, at))
-		s.end(pipeline.Applied, strings.TrimPrefix(s.evidence+"; the record is gone after a delete of ours without an answer", "; "))
-		return
+// unanswered ends a change whose record did not answer by its ID. It may be gone, or
+// out of our sight for now, and a complete listing tells. A delete of ours without a
+// known outcome stays in doubt until then: taken for done, a record that was only
+// denied would be a new life when it shows up, and be made again where it had been
+// deleted; taken for somebody else's, it would be news. Where no listing can prove an
+// absence, the look is all there will be, and it was ours.
+func (l *loader) unanswered(s *sent, at time.Time) {
+	id := s.change.id.String
+	tell := func(o pipeline.Outcome, is sight, what string) {
+		s.sights = append(s.sights, is)
+		s.end(o, strings.TrimPrefix(s.evidence+"; the record "+what, "; "))
 	}
-	s.sights = append(s.sights, silent(s.change.id.String, at))
-	s.end(pipeline.Stale, strings.TrimPrefix(s.evidence+"; the record does not answer: it is gone, or cannot be seen for now", "; "))
+	switch {
+	case s.change.op != pipeline.OpDelete || !s.change.doubted:
+		tell(pipeline.Stale, silent(id, at), "does not answer: it is gone, or cannot be seen for now")
+	case l.req.Stream.Extract.Absence:
+		s.change.sends = sendsPerRun // asked again now, it would say the same
+		tell(pipeline.InDoubt, silent(id, at), "does not answer after a delete of ours without an answer: the next complete listing tells whether it is gone")
+	default:
+		tell(pipeline.Applied, ended(id, at), "is gone after a delete of ours without an answer")
+	}
 }
 
 // guards reads what a precondition can be made of.
@@ -95,7 +105,7 @@ func (l *loader) verify(ctx context.Context, s *sent) (fresh, error) {
 		return f, nil
 	}
 	if f.gone {
-		s.unanswered(asked)
+		l.unanswered(s, asked)
 		return f, nil
 	}
 	ids, err := l.matching(ctx, *f.record, s.change.key)

@@ -32,3 +32,35 @@ func TestOurOwnDeleteWithoutAnAnswerIsNoNews(t *testing.T) {
 		t.Error("it is still at the channel")
 	}
 }
+
+// A delete of ours got no answer and was not done, and its repetition and every look
+// are denied the record. That proves nothing: when the record shows up again it is deleted, and is
+// not taken for one that was made anew, which would bring it back where its owner had
+// deleted it.
+func TestADeniedRecordLeavesTheDoubtAboutItsDelete(t *testing.T) {
+	h := newHouse(t, setup{})
+	h.both("STAYS", "GONE", "OTHER")
+	h.hourly(pipeline.Sweep)
+	must(t, h.life(func(p *process) error { return p.approve("plan") }))
+	h.hourly(pipeline.Incremental)
+
+	h.drop(world.PMS, "GONE")
+	must(t, h.SetFaults(world.Fault{Kind: world.TimeoutBefore, System: world.Staybnb, Call: world.CallDelete, Nth: 1},
+		world.Fault{Kind: world.NoAccess, System: world.Staybnb, Call: world.CallDelete, Nth: 2, Count: 99},
+		world.Fault{Kind: world.NoAccess, System: world.Staybnb, Call: world.CallGet, Nth: 2, Count: 99}))
+	h.hourly(pipeline.Sweep)
+	h.hourly(pipeline.Incremental)
+	must(t, h.SetFaults())
+	for range 3 {
+		h.hourly(pipeline.Sweep)
+	}
+	if ids := h.Find(world.PMS, "GONE"); len(ids) != 0 {
+		t.Errorf("its owner has it again: %v\n%s", ids, h.look().journalOf(" GONE "))
+	}
+	if ids := h.Find(world.Staybnb, "GONE"); len(ids) != 0 {
+		t.Errorf("it is still at the channel: %v\n%s", ids, h.look().journalOf(" GONE "))
+	}
+	if problem := h.proof(h.look()); problem != "" {
+		t.Error(problem)
+	}
+}

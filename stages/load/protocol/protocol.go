@@ -23,6 +23,7 @@ const (
 	ReadBack Step = "read back" // by ID
 	Search   Step = "search"    // by our key
 	Shown    Step = "shown"     // it was done: a listing shows the record
+	Ended    Step = "ended"     // it was done: the record is proven absent
 	Hold     Step = "hold"      // only a person can know
 )
 
@@ -33,6 +34,7 @@ type Doubt struct {
 	FirstSent   time.Time
 	LastSent    time.Time
 	Listed      bool          // of a create: a listing has shown the record since
+	Absent      bool          // of a delete: the record is proven absent since
 	HasID       bool          // the record can be read by ID
 	CanFetch    bool          // the target reads by ID at all
 	KeyRefused  bool          // the idempotency key was refused for other content, or replayed a failure
@@ -46,6 +48,9 @@ type Doubt struct {
 func Next(d Doubt, now time.Time) Step {
 	if d.Listed {
 		return Shown
+	}
+	if d.Absent {
+		return Ended
 	}
 	if d.Protocol == pipeline.ByIdempotencyKey && !d.KeyRefused && now.Sub(d.FirstSent) < d.Retention/2 {
 		return Resend
@@ -69,7 +74,6 @@ func Next(d Doubt, now time.Time) Step {
 
 // Sight is what a read by ID showed of the fields that a change sends.
 type Sight struct {
-	Gone   bool
 	Fields int // that the change sends
 	After  int // of them, equal to what was sent
 	Before int // of them, equal to what was there before
@@ -86,17 +90,12 @@ const (
 	Unclear  Verdict = "unclear"     // ours altered, or theirs: nobody can tell
 )
 
-// Judge says what a sight after a doubt proves.
+// Judge says what the sight of a record after a doubt proves.
 func Judge(op pipeline.WriteOp, p pipeline.Protocol, s Sight) Verdict {
 	if op == pipeline.OpDelete {
-		if s.Gone {
-			return DidApply
-		}
 		return NotYet
 	}
 	switch {
-	case s.Gone:
-		return Moved
 	case s.After == s.Fields:
 		return DidApply
 	case s.Before == s.Fields:
