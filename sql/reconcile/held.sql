@@ -47,23 +47,36 @@ JOIN p_field f ON f.unit = m.unit
 JOIN golden_old g ON g._key = m._key AND g.field = f.field
 GROUP BY m._key, m.unit, m.winner;
 
--- A hold goes on while one of its sides cannot be read; one of the rule hold, and one
--- of systems that undo each other, until nobody contends any more. News that would
--- drop what its system cannot show waits; a merge that breaks a check which held
--- before is a hold of all fields that checks read.
+-- News of a record that we made and whose answer was lost, in a field that the look
+-- afterwards showed otherwise than it was sent: the system altered ours, or somebody
+-- edited it.
+CREATE OR REPLACE TEMP TABLE doubtful AS
+SELECT c._key, c.unit, min(c.system) AS system
+FROM contending c
+JOIN p_field f USING (unit)
+JOIN news n ON n._key = c._key AND n.system = c.system AND n.field = f.field
+SEMI JOIN unsure_field u ON u._key = n._key AND u.system = n.system AND u.field = n.field
+GROUP BY c._key, c.unit;
+
+-- A hold goes on while one of its sides cannot be read; one of a kind that lasts
+-- until nobody contends any more. News that nobody can tell from what we sent waits,
+-- and so do news that would drop what their system cannot show; a merge that breaks a
+-- check which held before is a hold of all fields that checks read.
 CREATE OR REPLACE TEMP TABLE held AS
 WITH waits AS (
     SELECT s._key, s.unit, s.kind, s.reason, 0 AS rank FROM standing_hold s
     LEFT JOIN contending c ON c._key = s._key AND c.unit = s.unit
-    WHERE s.fate = 'held' OR s.is_unknown OR s.kind IN ('hold', 'oscillation') AND c._key IS NOT NULL
+    WHERE s.fate = 'held' OR s.is_unknown OR s.kind IN ('hold', 'in_doubt', 'oscillation') AND c._key IS NOT NULL
     UNION
     SELECT _key, unit, 'hold', 'the rule is hold', 1 FROM chosen WHERE kind = 'hold' AND many > 1
     UNION
-    SELECT _key, unit, 'lossy', 'golden has more than ' || winner || ' shows', 2 FROM partial
+    SELECT _key, unit, 'in_doubt', system || ' altered what we made it with, or somebody edited it', 2 FROM doubtful
     UNION
-    SELECT _key, unit, 'oscillation', winner || ' and ' || opponent || ' undo each other', 3 FROM swing
+    SELECT _key, unit, 'lossy', 'golden has more than ' || winner || ' shows', 3 FROM partial
     UNION
-    SELECT m._key, m.unit, 'check', 'check: ' || b.names, 4
+    SELECT _key, unit, 'oscillation', winner || ' and ' || opponent || ' undo each other', 4 FROM swing
+    UNION
+    SELECT m._key, m.unit, 'check', 'check: ' || b.names, 5
     FROM merged m
     JOIN p_field f USING (unit)
     SEMI JOIN p_check c ON c.field = f.field

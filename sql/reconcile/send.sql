@@ -130,6 +130,15 @@ WITH standing AS (
     SELECT r._key, r.system, r.field, r.kind, r.golden, r.seen, r.reason FROM refused r
     JOIN update_column u ON u._key = r._key AND u.system = r.system AND u.col = r.field AND u.refused
     UNION ALL
+    -- While the column waits for a person, what was refused before stays refused.
+    SELECT r._key, r.system, r.field, r.kind, r.golden, r.seen, r.reason FROM refused r
+    JOIN waiting_column h ON h._key = r._key AND h.system = r.system AND h.col = r.field
+    JOIN addressee a ON a._key = r._key AND a.system = r.system
+    JOIN written_new w ON w._key = r._key AND w.system = r.system AND w.col = r.field AND w.state IN ('value', 'null')
+    JOIN column_now o ON o._key = r._key AND o.system = r.system AND o.id = a.id AND o.col = r.field AND o.state IN ('value', 'null')
+    WHERE r.golden IS NOT DISTINCT FROM CASE w.state WHEN 'value' THEN w.value END
+      AND r.seen IS NOT DISTINCT FROM CASE o.state WHEN 'value' THEN o.value END
+    UNION ALL
     SELECT r._key, r.system, r.field, r.kind, r.golden, r.seen, r.reason FROM refused r
     JOIN proposal p ON p._key = r._key AND p.system = r.system AND r.field = '' AND p.effect = r.golden)
 FROM standing
@@ -201,11 +210,18 @@ ANTI JOIN wanted w ON w._key = f._key AND w.kind = f.kind AND w.system = f.syste
 
 -- How much each system told of its records: news, fields that were cleared,
 -- records that are gone, versions that went back. A record that is new to golden
--- counts for none of them, nor does what a person was shown and approved, nor a
--- delete that waits for a person already.
+-- counts for none of them, nor does what a person was shown and approved, nor news
+-- and deletes that wait for a person already.
 CREATE OR REPLACE TEMP TABLE input AS
-WITH told AS (
-    SELECT DISTINCT _key, system, unnest(CASE WHEN state = 'null' THEN ['news', 'nulls'] ELSE ['news'] END) AS kind FROM news
+WITH sides AS (
+    SELECT _key, unnest(map_entries(from_json(contenders::JSON, '"MAP(VARCHAR, STRUCT(fields MAP(VARCHAR, STRUCT(state VARCHAR, value VARCHAR))))"'))) AS side
+    FROM hold0 WHERE field <> ''),
+waiting AS (SELECT _key, side.key AS system, unnest(map_entries(side.value.fields)) AS shown FROM sides),
+told AS (
+    SELECT DISTINCT n._key, n.system, unnest(CASE WHEN n.state = 'null' THEN ['news', 'nulls'] ELSE ['news'] END) AS kind
+    FROM news n
+    ANTI JOIN waiting w ON w._key = n._key AND w.system = n.system AND w.shown.key = n.field AND w.shown.value.state = n.state
+                       AND w.shown.value.value IS NOT DISTINCT FROM n.value
     UNION ALL
     SELECT s._key, s.system, 'deletes' FROM side s
     JOIN golden_record0 g ON g._key = s._key AND g.live

@@ -4,7 +4,7 @@
 -- entity: the record type
 -- key: the record's key
 -- field: the field, or the fields of a group joined by commas; empty for the presence of the record
--- kind: why it is held: hold (the rule says so), lossy (golden holds more than the side shows), oscillation (two systems undo each other), check, against_update
+-- kind: why it is held: hold (the rule says so), in_doubt (nobody can tell what we sent from an edit), lossy (golden holds more than the side shows), oscillation (two systems undo each other), check, against_update
 -- golden: JSON of the golden values, by field
 -- contenders: JSON of what each system shows against it, by system and field
 -- reason: in words

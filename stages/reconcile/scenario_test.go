@@ -76,12 +76,13 @@ const scenarioRoot = "../../testdata/scenarios/reconcile"
 // TestScenarios plays the folders of testdata/scenarios/reconcile: each is a
 // rule, told as a start, steps, and what must be so at the end.
 func TestScenarios(t *testing.T) {
-	folders, err := filepath.Glob(filepath.Join(scenarioRoot, "*"))
+	folders, err := filepath.Glob(filepath.Join(scenarioRoot, "*", "start.yaml"))
 	must(t, err)
 	if len(folders) == 0 {
 		t.Fatal("no scenarios")
 	}
-	for _, folder := range folders {
+	for _, start := range folders {
+		folder := filepath.Dir(start)
 		t.Run(filepath.Base(folder), func(t *testing.T) {
 			got, end, about := play(t, folder, sqlText)
 			if os.Getenv("TRUEUP_WRITE_SCENARIOS") != "" {

@@ -89,7 +89,7 @@ func (j *judging) unit(name string) *Unit {
 }
 
 // hold stops what waits for a person: by its rule, because a hold goes on, because
-// golden has more than the winner shows, because two systems undo each other, or
+// nobody can tell news from what we sent, because golden has more than the winner shows, because two systems undo each other, or
 // because the merge would break a check that held before.
 func (j *judging) hold(decided map[string]decision) {
 	broken := j.broken(decided)
@@ -102,6 +102,8 @@ func (j *judging) hold(decided map[string]decision) {
 			j.holdUnit(u, d, old, old.Kind, old.Reason)
 		case u.Kind == "hold" && len(d.kept) > 1:
 			j.holdUnit(u, d, old, "hold", "the rule is hold")
+		case j.doubtful(u, d) != "":
+			j.holdUnit(u, d, old, "in_doubt", j.doubtful(u, d)+" altered what we made it with, or somebody edited it")
 		case d.winner != nil && j.partial(d.winner, u):
 			j.holdUnit(u, d, old, "lossy", "golden has more than "+d.winner.sys.Name+" shows")
 		case d.winner != nil && j.swings(d.winner, u):
@@ -114,7 +116,19 @@ func (j *judging) hold(decided map[string]decision) {
 
 // lasting reports whether a kind of hold goes on while anybody contends, though what
 // opened it is over.
-func lasting(kind string) bool { return kind == "hold" || kind == "oscillation" }
+func lasting(kind string) bool { return kind == "hold" || kind == "in_doubt" || kind == "oscillation" }
+
+// doubtful is the first system that contends with a field which we made it with, and
+// which a look after a lost answer showed otherwise; "" if none does.
+func (j *judging) doubtful(u Unit, d decision) string {
+	for _, name := range j.contending(u, d) {
+		s := j.sides[name]
+		if overlap(u.Fields, func(f string) bool { return s.news[f] && s.unsure[f] }) {
+			return name
+		}
+	}
+	return ""
+}
 
 // swings reports whether the system's news is a value that we have replaced there
 // twice within the guards' window, by the same other value.

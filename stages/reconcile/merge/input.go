@@ -21,7 +21,7 @@ type Quarantine struct {
 // tally notes what each system told of the key: something new, a field that was
 // cleared, that the record is gone, or something older than it said before. A
 // record that is new to golden counts for none of them, nor does what a person
-// was shown and approved.
+// was shown and approved, nor what waits for a person already.
 func (j *judging) tally() {
 	j.each(func(s *side) {
 		if !s.sys.Joined || s.sys.Quarantined || j.approvedInput(s) {
@@ -37,11 +37,13 @@ func (j *judging) tally() {
 			return
 		}
 		tell("deletes", s.lost && !j.wasHeld())
-		tell("news", len(s.news) > 0)
-		cleared := false
+		news, cleared := false, false
 		for field := range s.news {
-			cleared = cleared || s.seen.Get(field).State == Null
+			if shown := s.seen.Get(field); !j.awaited(s, field, shown) {
+				news, cleared = true, cleared || shown.State == Null
+			}
 		}
+		tell("news", news)
 		tell("nulls", cleared)
 	})
 }
@@ -56,6 +58,16 @@ func (j *judging) approvedInput(s *side) bool {
 		}
 	}
 	return newest <= s.sys.ApprovedUS
+}
+
+// awaited: the field waits for a person already, with what the side shows now.
+func (j *judging) awaited(s *side, field string, shown Val) bool {
+	h := j.openHold(j.unitOf(field).Name())
+	if h == nil {
+		return false
+	}
+	was, ok := h.Contenders[s.sys.Name].Fields[field]
+	return ok && valOf(was.State, was.Value) == shown
 }
 
 // wasHeld: the presence of the record waits already, so its delete is not told anew.

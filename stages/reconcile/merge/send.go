@@ -171,13 +171,18 @@ func (j *judging) sendUpdate(s *side, refused map[string]Difference) {
 	var flaps []string
 	for _, column := range sortedKeys(s.sys.Feeds) {
 		to, from := written.Get(column), s.row.Stream.Get(column)
+		d, stands := refused[column]
+		stands = stands && to.Set() && from.Set() && samePointer(d.Golden, to.Pointer()) && samePointer(d.Seen, from.Pointer())
+		if stands && j.mute(s, column) {
+			j.differ(d) // it waits, and what was refused before stays refused
+		}
 		if !s.sys.Update || !to.Set() || !from.Set() || to == from || !s.concerns(column, differing) || j.mute(s, column) {
 			continue
 		}
 		for field, reads := range s.sys.Reads {
 			covered[field] = covered[field] || slices.Contains(reads, column)
 		}
-		if d, ok := refused[column]; ok && samePointer(d.Golden, to.Pointer()) && samePointer(d.Seen, from.Pointer()) {
+		if stands {
 			j.differ(d)
 			if d.Reason == flapping {
 				flaps = append(flaps, column)
