@@ -269,7 +269,8 @@ func parseUnit(t *testing.T, text string) map[string][]string {
 	return out
 }
 
-// cronJobs checks the schedules and the arguments of CronJobs, and counts them.
+// cronJobs checks the schedules, the volumes and the arguments of CronJobs, and counts
+// the commands. The last document is the volume that they share.
 func cronJobs(t *testing.T, text string) (n int) {
 	t.Helper()
 	type job struct {
@@ -284,16 +285,39 @@ func cronJobs(t *testing.T, text string) (n int) {
 							Containers []struct {
 								Args []string `yaml:"args"`
 							} `yaml:"containers"`
+							Volumes []struct {
+								Claim struct {
+									Name string `yaml:"claimName"`
+								} `yaml:"persistentVolumeClaim"`
+							} `yaml:"volumes"`
 						} `yaml:"spec"`
 					} `yaml:"template"`
 				} `yaml:"spec"`
 			} `yaml:"jobTemplate"`
 		} `yaml:"spec"`
 	}
-	for _, doc := range strings.Split(text, "\n---\n") {
+	docs := strings.Split(text, "\n---\n")
+	var claim struct {
+		Kind     string `yaml:"kind"`
+		Metadata struct {
+			Name string `yaml:"name"`
+		} `yaml:"metadata"`
+	}
+	last := len(docs) - 1
+	if err := yaml.Unmarshal([]byte(docs[last]), &claim); err != nil || claim.Kind != "PersistentVolumeClaim" {
+		t.Errorf("%s: %v", claim.Kind, err)
+	}
+	for _, doc := range docs[:last] {
 		var j job
 		if err := yaml.Unmarshal([]byte(doc), &j); err != nil || j.Kind != "CronJob" {
 			t.Errorf("%s: %v", j.Kind, err)
+		}
+		kept := false // what is read once from the bucket
+		for _, v := range j.Spec.JobTemplate.Spec.Template.Spec.Volumes {
+			kept = kept || v.Claim.Name == claim.Metadata.Name
+		}
+		if !kept {
+			t.Errorf("a job does not keep its cache on %s", claim.Metadata.Name)
 		}
 		zone, err := calendar.Zone(j.Spec.TimeZone)
 		if err != nil {
