@@ -82,7 +82,7 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 		case protocol.Shown:
 			l.wasShown(ctx, s, c.shownID.String)
 		case protocol.Ended:
-			s.end(pipeline.Applied, "a complete listing lacks the record, and it does not answer by its ID")
+			s.end(pipeline.Applied, "the record is proven absent since")
 		case protocol.ReadBack:
 			l.readBack(ctx, s)
 		case protocol.Search:

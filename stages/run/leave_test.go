@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
@@ -9,34 +10,46 @@ import (
 
 // A record that left the scope of a system is deleted there, by us. Where the answer
 // to that delete is lost, it is still ours: it is no news of the system, whose deletes
-// count, and no other system loses the record.
+// count, and no other system loses the record. The same key tells that it was done;
+// without one a complete listing does.
 func TestOurOwnDeleteWithoutAnAnswerIsNoNews(t *testing.T) {
-	h := newHouse(t, setup{edit: revised(`deletes: {authority: [pms, staybnb]}`,
-		"scope: channel = 'staybnb'", "scope: channel = 'staybnb'\n          leave: delete")})
-	h.both("STAYS", "LEFT", "OTHER")
-	h.hourly(pipeline.Sweep)
-	must(t, h.life(func(p *process) error { return p.approve("plan") }))
-	h.hourly(pipeline.Incremental)
+	leaves := []string{"scope: channel = 'staybnb'", "scope: channel = 'staybnb'\n          leave: delete"}
+	for name, edits := range map[string][]string{
+		"with a key":    leaves,
+		"without a key": append(leaves, "          idempotency: {header: Idempotency-Key, retention: 24h}\n", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, setup{edit: revised(`deletes: {authority: [pms, staybnb]}`, edits...)})
+			h.both("STAYS", "LEFT", "OTHER")
+			h.hourly(pipeline.Sweep)
+			must(t, h.life(func(p *process) error { return p.approve("plan") }))
+			h.hourly(pipeline.Incremental)
 
-	h.edit(world.PMS, "LEFT", "channel", "direct")
-	must(t, h.SetFaults(world.Fault{Kind: world.TimeoutAfter, System: world.Staybnb, Call: world.CallDelete, Nth: 1}))
-	h.hourly(pipeline.Incremental)
-	must(t, h.SetFaults())
-	for range 3 {
-		h.hourly(pipeline.Sweep)
-	}
-	if len(h.Find(world.PMS, "LEFT")) != 1 {
-		t.Errorf("the PMS has lost it:\n%s", h.look().journalOf(" LEFT "))
-	}
-	if len(h.Find(world.Staybnb, "LEFT")) != 0 {
-		t.Error("it is still at the channel")
+			h.edit(world.PMS, "LEFT", "channel", "direct")
+			must(t, h.SetFaults(world.Fault{Kind: world.TimeoutAfter, System: world.Staybnb, Call: world.CallDelete, Nth: 1}))
+			h.hourly(pipeline.Incremental)
+			must(t, h.SetFaults())
+			for range 3 {
+				h.hourly(pipeline.Sweep)
+			}
+			journal := h.look().journalOf(" LEFT ")
+			if len(h.Find(world.PMS, "LEFT")) != 1 {
+				t.Errorf("the PMS has lost it:\n%s", journal)
+			}
+			if len(h.Find(world.Staybnb, "LEFT")) != 0 {
+				t.Error("it is still at the channel")
+			}
+			if !strings.Contains(journal, "|applied|") {
+				t.Errorf("the doubt did not end:\n%s", journal)
+			}
+		})
 	}
 }
 
 // A delete of ours got no answer and was not done, and its repetition and every look
-// are denied the record. That proves nothing: when the record shows up again it is deleted, and is
-// not taken for one that was made anew, which would bring it back where its owner had
-// deleted it.
+// are denied the record. That proves nothing: when the record shows up again it is
+// deleted, and is not taken for one that was made anew, which would bring it back where
+// its owner had deleted it.
 func TestADeniedRecordLeavesTheDoubtAboutItsDelete(t *testing.T) {
 	h := newHouse(t, setup{})
 	h.both("STAYS", "GONE", "OTHER")

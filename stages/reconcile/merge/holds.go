@@ -89,21 +89,23 @@ func (j *judging) unit(name string) *Unit {
 }
 
 // hold stops what waits for a person: by its rule, because a hold goes on, because
-// nobody can tell news from what we sent, because golden has more than the winner shows, because two systems undo each other, or
-// because the merge would break a check that held before.
+// nobody can tell news from what we sent, because golden has more than the winner
+// shows, because two systems undo each other, or because the merge would break a check
+// that held before.
 func (j *judging) hold(decided map[string]decision) {
 	broken := j.broken(decided)
 	for _, u := range j.rules.Units {
 		d := decided[u.Name()]
 		old := j.goingOn(u)
 		contends := overlap(j.contending(u, d), func(string) bool { return true })
+		doubtful := j.doubtful(u, d)
 		switch {
 		case old != nil && (lasting(old.Kind) && contends || j.unreadable(*old)):
 			j.holdUnit(u, d, old, old.Kind, old.Reason)
 		case u.Kind == "hold" && len(d.kept) > 1:
 			j.holdUnit(u, d, old, "hold", "the rule is hold")
-		case j.doubtful(u, d) != "":
-			j.holdUnit(u, d, old, "in_doubt", j.doubtful(u, d)+" altered what we made it with, or somebody edited it")
+		case doubtful != "":
+			j.holdUnit(u, d, old, "in_doubt", doubtful+" altered what we made it with, or somebody edited it")
 		case d.winner != nil && j.partial(d.winner, u):
 			j.holdUnit(u, d, old, "lossy", "golden has more than "+d.winner.sys.Name+" shows")
 		case d.winner != nil && j.swings(d.winner, u):
