@@ -98,9 +98,9 @@ LEFT JOIN held h ON h._key = m._key AND h.unit = m.unit;
 -- Every side of a hold, as it is shown now; who cannot be read, as it was.
 CREATE OR REPLACE TEMP TABLE hold_side AS
 SELECT c._key, c.unit, c.system,
-       '{"id":' || to_json(p.id) || ',"version":' || coalesce(p.version::VARCHAR, 'null') || ',"hash":' || p.hash || ',"fields":{'
-           || string_agg(to_json(f.field) || ':{"base_state":"' || coalesce(b.state, 'unset') || '","base":' || coalesce(to_json(b.value)::VARCHAR, 'null')
-               || ',"state":"' || coalesce(n.state, 'absent') || '","value":' || coalesce(to_json(n.value)::VARCHAR, 'null') || '}', ',' ORDER BY f.field) || '}}' AS doc
+       '{"id":' || to_json(p.id) || ',"version":' || coalesce(p.version::VARCHAR, 'null') || ',"hash":' || p.hash || ',"fields":'
+           || _object(list(to_json(f.field) || ':{"base_state":"' || coalesce(b.state, 'unset') || '","base":' || coalesce(to_json(b.value)::VARCHAR, 'null')
+               || ',"state":"' || coalesce(n.state, 'absent') || '","value":' || coalesce(to_json(n.value)::VARCHAR, 'null') || '}')) || '}' AS doc
 FROM contending c
 SEMI JOIN held h ON h._key = c._key AND h.unit = c.unit
 JOIN party p ON p._key = c._key AND p.system = c.system
@@ -116,10 +116,10 @@ WHERE s.is_unknown OR s.fate = 'held';
 CREATE OR REPLACE TEMP TABLE field_hold AS
 SELECT h._key, h.unit AS field, h.kind, g.golden, s.contenders, h.reason
 FROM held h
-JOIN (SELECT _key, unit, '{' || string_agg(to_json(system) || ':' || doc, ',' ORDER BY system) || '}' AS contenders
+JOIN (SELECT _key, unit, _object(list(to_json(system) || ':' || doc)) AS contenders
       FROM hold_side GROUP BY _key, unit) s ON s._key = h._key AND s.unit = h.unit
-JOIN (SELECT o._key, f.unit, '{' || string_agg(to_json(o.field) || ':{"state":"' || o.state || '","value":' || coalesce(to_json(o.value)::VARCHAR, 'null')
-               || ',"source":' || coalesce(to_json(o.source)::VARCHAR, 'null') || '}', ',' ORDER BY o.field) || '}' AS golden
+JOIN (SELECT o._key, f.unit, _object(list(to_json(o.field) || ':{"state":"' || o.state || '","value":' || coalesce(to_json(o.value)::VARCHAR, 'null')
+               || ',"source":' || coalesce(to_json(o.source)::VARCHAR, 'null') || '}')) AS golden
       FROM golden_old o JOIN p_field f USING (field) SEMI JOIN held h ON h._key = o._key AND h.unit = f.unit GROUP BY o._key, f.unit) g ON g._key = h._key AND g.unit = h.unit;
 
 -- The bases of contenders stay where they are, and so do those of a group that says nothing.

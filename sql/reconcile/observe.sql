@@ -31,7 +31,7 @@ WITH shown AS (
            min(hash) FILTER (standing = 'live') AS hash,
            min(etag) FILTER (standing = 'live') AS etag,
            min(asked_us) FILTER (standing = 'live') AS asked_us,
-           string_agg(id, ' ' ORDER BY id) FILTER (standing = 'live') AS ids,
+           array_to_string(list_sort(list(id) FILTER (standing = 'live')), ' ') AS ids,
            bool_or(standing = 'missing') AS missing,
            bool_or(standing = 'gone') AS gone,
            bool_or(standing = 'moved') AS moved,

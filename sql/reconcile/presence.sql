@@ -174,8 +174,8 @@ WHERE f.fate <> 'nothing';
 CREATE OR REPLACE TEMP TABLE presence_hold AS
 SELECT f._key, 'against_update' AS kind,
        CASE WHEN g.live THEN '{"":{"state":"live","value":null}}' ELSE '{"":{"state":"deleted","value":null}}' END AS golden,
-       '{' || string_agg(to_json(c.system) || ':{"id":' || to_json(c.id) || ',"version":' || coalesce(c.version::VARCHAR, 'null') || ',"hash":' || c.hash
-           || ',"fields":{"":{"base_state":"live","base":null,"state":"' || CASE WHEN c.deleter THEN 'gone' ELSE 'live' END || '","value":null}}}', ',' ORDER BY c.system) || '}' AS contenders,
+       _object(list(to_json(c.system) || ':{"id":' || to_json(c.id) || ',"version":' || coalesce(c.version::VARCHAR, 'null') || ',"hash":' || c.hash
+           || ',"fields":{"":{"base_state":"live","base":null,"state":"' || CASE WHEN c.deleter THEN 'gone' ELSE 'live' END || '","value":null}}}')) AS contenders,
        f.against AS reason
 FROM fate f
 JOIN golden_record0 g USING (_key)

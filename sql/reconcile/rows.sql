@@ -30,9 +30,9 @@ named AS (
     SELECT _key, field, source, edit_since, edit_until FROM golden_new SEMI JOIN moved USING (_key) WHERE source IS NOT NULL
     UNION ALL
     SELECT s.* FROM stored s ANTI JOIN cell c ON c._key = s._key AND c.field = s.field)
-SELECT _key, '{' || string_agg(to_json(field) || ':' || to_json(source), ',' ORDER BY field) || '}' AS sources,
-       '{' || string_agg(to_json(field) || ':{"since":' || coalesce(edit_since::VARCHAR, 'null') || ',"until":' || coalesce(edit_until::VARCHAR, 'null') || '}', ',' ORDER BY field)
-           FILTER (edit_since IS NOT NULL OR edit_until IS NOT NULL) || '}' AS edited
+SELECT _key, _object(list(to_json(field) || ':' || to_json(source))) AS sources,
+       _object(list(to_json(field) || ':{"since":' || coalesce(edit_since::VARCHAR, 'null') || ',"until":' || coalesce(edit_until::VARCHAR, 'null') || '}')
+           FILTER (edit_since IS NOT NULL OR edit_until IS NOT NULL)) AS edited
 FROM named GROUP BY _key
 UNION ALL
 SELECT _key, _sources, _edited FROM golden_now ANTI JOIN moved USING (_key);
@@ -41,10 +41,10 @@ SELECT _key, _sources, _edited FROM golden_now ANTI JOIN moved USING (_key);
 -- version than the record.
 CREATE OR REPLACE TEMP TABLE base_text AS
 SELECT r._key, r.system, any_value(r.id) AS id, any_value(r.hash) AS hash, any_value(r.etag) AS etag, any_value(r.version) AS version,
-       '{' || string_agg(to_json(b.field) || ':{"state":' || to_json(b.state)
+       _object(list(to_json(b.field) || ':{"state":' || to_json(b.state)
             || ',"value":' || CASE b.state WHEN 'value' THEN to_json(b.value)::VARCHAR ELSE 'null' END
-            || ',"version":' || coalesce(b.version::VARCHAR, 'null') || CASE WHEN b.frozen THEN ',"frozen":true' ELSE '' END || '}', ',' ORDER BY b.field)
-            FILTER (b.field IS NOT NULL) || '}' AS fields
+            || ',"version":' || coalesce(b.version::VARCHAR, 'null') || CASE WHEN b.frozen THEN ',"frozen":true' ELSE '' END || '}')
+            FILTER (b.field IS NOT NULL)) AS fields
 FROM base_record3 r
 LEFT JOIN (
     SELECT b.* FROM base3 b JOIN golden_new g ON g._key = b._key AND g.field = b.field
@@ -69,7 +69,7 @@ FROM (
     SELECT t._key, coalesce(i.ids, '{}') AS ids, t.source, t.live
     FROM tombstone2 t
     LEFT JOIN (
-        SELECT _key, '{' || string_agg(to_json(system) || ':' || ids, ',' ORDER BY system) || '}' AS ids
+        SELECT _key, _object(list(to_json(system) || ':' || ids)) AS ids
         FROM (SELECT _key, system, to_json(list(id ORDER BY id)) AS ids FROM tombstone_id2 GROUP BY _key, system)
         GROUP BY _key) i USING (_key)
     EXCEPT SELECT _key, ids, source, live FROM tombstone0) t

@@ -80,21 +80,20 @@ WHERE a.live AND a.id IS NOT NULL AND NOT a.old AND (o._key IS NOT NULL AND g.li
 CREATE OR REPLACE TEMP TABLE proposal AS
 WITH body AS (
     SELECT _key, system, 'update' AS op,
-           '{' || string_agg(to_json(col) || ':' || coalesce(to_json(before_text)::VARCHAR, 'null'), ',' ORDER BY col) || '}' AS before,
-           '{' || string_agg(to_json(col) || ':' || coalesce(to_json(after_text)::VARCHAR, 'null'), ',' ORDER BY col) || '}' AS after,
+           _object(list(to_json(col) || ':' || coalesce(to_json(before_text)::VARCHAR, 'null'))) AS before,
+           _object(list(to_json(col) || ':' || coalesce(to_json(after_text)::VARCHAR, 'null'))) AS after,
            0 AS link_us
     FROM update_column WHERE NOT refused GROUP BY _key, system
     UNION ALL
     SELECT u._key, u.system, 'create', '{}',
-           '{' || string_agg(to_json(w.col) || ':' || coalesce(to_json(CASE w.state WHEN 'value' THEN w.value END)::VARCHAR, 'null'), ',' ORDER BY w.col) || '}',
+           _object(list(to_json(w.col) || ':' || coalesce(to_json(CASE w.state WHEN 'value' THEN w.value END)::VARCHAR, 'null'))),
            any_value(u.link_us)
     FROM uncreated u JOIN written_new w USING (_key, system)
     LEFT JOIN waiting_column h ON h._key = w._key AND h.system = w.system AND h.col = w.col
     WHERE NOT u.waits AND w.state IN ('value', 'null') GROUP BY u._key, u.system HAVING count(h.col) = 0
     UNION ALL
     SELECT a._key, a.system, 'delete',
-           '{' || coalesce(string_agg(to_json(o.col) || ':' || coalesce(to_json(CASE o.state WHEN 'value' THEN o.value END)::VARCHAR, 'null'),
-                                      ',' ORDER BY o.col) FILTER (o.col IS NOT NULL), '') || '}',
+           coalesce(_object(list(to_json(o.col) || ':' || coalesce(to_json(CASE o.state WHEN 'value' THEN o.value END)::VARCHAR, 'null')) FILTER (o.col IS NOT NULL)), '{}'),
            '{}', 0
     FROM addressee a
     JOIN link2 l ON l._key = a._key AND l.system = a.system AND l.id = a.id AND l.state = 'live'

@@ -173,7 +173,7 @@ func (j judgement) prepare(ctx context.Context, s session) error {
 	if err := execAll(ctx, s, statements); err != nil {
 		return err
 	}
-	names := []string{"collected", "words", "candidates"}
+	names := []string{"macros", "collected", "words", "candidates"}
 	if j.run.everything {
 		if err := s.Exec(ctx, j.entity.Everything()); err != nil {
 			return err

@@ -32,7 +32,9 @@ func (b Binder) bind(expr config.Expr, columns []schemas.Column) (Bound, error) 
 	if err != nil {
 		return Bound{}, fmt.Errorf("%s: %s: %w", place(expr.At), expr.SQL, err)
 	}
-	return Bound{SQL: "(" + expr.SQL + ")", Source: source, Reads: reads}, nil
+	sql := strings.TrimSpace(expr.SQL)
+	column := len(reads) == 1 && (sql == reads[0] || sql == quote(reads[0]))
+	return Bound{SQL: "(" + expr.SQL + ")", Source: source, Reads: reads, Column: column}, nil
 }
 
 // references walks the parsed expression for the columns that it names.

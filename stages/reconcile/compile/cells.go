@@ -10,7 +10,7 @@ import (
 
 // Shown is golden as it stands in a row per candidate (golden_wide_now: typed
 // fields, and _s<i> with their states), what every record says (mapped_<i>), and
-// what it would say if it held golden (laid_now_<i>).
+// what it would say if it held golden (laid_now_<i>, where that can be anything else).
 func (e *Entity) Shown() []string {
 	var columns []string
 	for i, f := range e.Fields {
@@ -19,14 +19,14 @@ func (e *Entity) Shown() []string {
 	out := []string{"CREATE OR REPLACE TEMP TABLE golden_wide_now AS SELECT " + join("k._key", columns) + " FROM cand k LEFT JOIN golden_now g USING (_key)"}
 	for i, s := range e.Systems {
 		raw := fmt.Sprintf("raw_%d", i)
-		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE mapped_%d AS %s", i, s.shown(raw, "_key, _id")))
-		if len(s.Writes) == 0 {
+		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE mapped_%d AS %s", i, s.shown(raw, "_key, _id", always)))
+		if !s.translates() {
 			continue
 		}
 		written := fmt.Sprintf("written_now_%d", i)
 		out = append(out,
-			"CREATE OR REPLACE TEMP TABLE "+written+" AS "+e.written(s, "golden_wide_now", "_key"),
-			fmt.Sprintf("CREATE OR REPLACE TEMP TABLE laid_now_%d AS %s", i, s.shown(s.laidOver(raw, written, "r._key, r._id"), "_key, _id")))
+			"CREATE OR REPLACE TEMP TABLE "+written+" AS "+e.written(s, "golden_wide_now", "_key", always),
+			fmt.Sprintf("CREATE OR REPLACE TEMP TABLE laid_now_%d AS %s", i, s.shown(s.laidOver(raw, written, "r._key, r._id"), "_key, _id", always)))
 	}
 	return out
 }
@@ -50,7 +50,7 @@ func (e *Entity) Loud() []string {
 		joins += fmt.Sprintf(" LEFT JOIN (FROM mapped_%[1]d ANTI JOIN whole USING (_key)) m%[1]d ON m%[1]d._key = n._key"+
 			" LEFT JOIN base_record0 b%[1]d ON b%[1]d._key = n._key AND b%[1]d.system = %[2]s"+
 			" LEFT JOIN record r%[1]d ON r%[1]d._key = n._key AND r%[1]d.system = %[2]s AND r%[1]d.id = m%[1]d._id", i, Literal(s.Name))
-		if len(s.Writes) > 0 {
+		if s.translates() {
 			joins += fmt.Sprintf(" LEFT JOIN laid_now_%[1]d l%[1]d ON l%[1]d._key = n._key AND l%[1]d._id = m%[1]d._id", i)
 		}
 		if s.Write != nil && s.Write.Create {
@@ -114,7 +114,7 @@ func (e *Entity) quiet(i int, s System, field string) []string {
 			f, row, j, m.equals(fmt.Sprintf("%s._v%d", row, j), "n."+quote(field)), unset)
 	}
 	alone := []string{same(fmt.Sprintf("m%d", i), fmt.Sprintf("m%d._t%d = 'null'", i, j)), fmt.Sprintf("NOT map_contains(b%d.fields, %s)", i, Literal(field)), carried(i, m.Reads)}
-	if s.Shows(m) {
+	if s.Shows(m) && !s.mirrors(m) {
 		alone = append(alone, same(fmt.Sprintf("l%d", i), "true"))
 	}
 	return []string{fmt.Sprintf("(m%d._key IS NULL OR coalesce(%s, false))", i, and(alone))}
@@ -128,6 +128,34 @@ func carried(i int, reads []string) string {
 		has = append(has, fmt.Sprintf("contains(r%d.present, %s)", i, Literal(","+column+",")))
 	}
 	return fmt.Sprintf("(r%[1]d.whole OR r%[1]d.version IS NOT DISTINCT FROM b%[1]d.version OR %[2]s)", i, and(has))
+}
+
+// translates reports whether there is a field that the system shows otherwise than
+// golden has it, even if it holds what it would be sent.
+func (s System) translates() bool {
+	return slices.ContainsFunc(s.Maps, func(m Bound) bool { return s.Shows(m) && !s.mirrors(m) })
+}
+
+// mirrors reports whether the system shows of a field just what it is sent of it: a
+// column that is written from the field as it is, and mapped to it as it is.
+func (s System) mirrors(m Bound) bool {
+	return m.plain() && m.Loss == nil && slices.ContainsFunc(s.Writes, func(w Bound) bool {
+		return w.Name == m.Reads[0] && w.plain() && w.Reads[0] == m.Name
+	})
+}
+
+// loudWritten is written, of the columns that have to do with a field that is
+// looked at.
+func (e *Entity) loudWritten(s System, golden, keep string) string {
+	return e.written(s, "("+golden+" JOIN loud USING (_key))", keep, func(b Bound) string { return e.loudColumn(s, b.Name) })
+}
+
+// loudLaid is what records would show if they held what was written, in long form:
+// the fields that are looked at.
+func (e *Entity) loudLaid(s System, raw, written, both, keep string) string {
+	flag := func(b Bound) string { return e.loudField(b.Name) }
+	relation := "(" + s.laidOver(raw, written, both) + " JOIN loud USING (_key))"
+	return e.loudLong(s, "("+s.shown(relation, keep, flag)+")", keep)
 }
 
 // loudLong are the fields that are looked at of what records show, in long form.

@@ -44,6 +44,7 @@ type Bound struct {
 	Source string       // DuckDB's type of the expression
 	Reads  []string     // columns that it reads, sorted
 	Steps  []string     // normalization of entity fields
+	Column bool         // it is a column as it is
 	Loss   *config.Loss // of a field that is mapped as it is: equal after it is equal
 }
 
@@ -82,7 +83,7 @@ func newSystem(binder Binder, entity config.Entity, stream config.Stream) (Syste
 			return System{}, err
 		}
 		b.Name, b.Type, b.Steps = f.Name, f.Type, f.Normalize
-		b.Loss = lossOf(expr, b.Reads, stream)
+		b.Loss = lossOf(b, stream)
 		s.Maps = append(s.Maps, b)
 	}
 	if stream.Write == nil {
@@ -97,12 +98,11 @@ func timed(x config.Extract) bool {
 }
 
 // lossOf is the declared loss of the field that an expression is, as it is.
-func lossOf(expr config.Expr, reads []string, stream config.Stream) *config.Loss {
-	sql := strings.TrimSpace(expr.SQL)
-	if stream.Write == nil || len(reads) != 1 || sql != reads[0] && sql != quote(reads[0]) {
+func lossOf(b Bound, stream config.Stream) *config.Loss {
+	if stream.Write == nil || !b.Column {
 		return nil
 	}
-	if loss, ok := stream.Write.Lossy[reads[0]]; ok {
+	if loss, ok := stream.Write.Lossy[b.Reads[0]]; ok {
 		return &loss
 	}
 	return nil

@@ -74,8 +74,8 @@ func (e *Entity) Claimed() []string {
 	var laid []string
 	for i, s := range e.Systems {
 		table := fmt.Sprintf("written_claim_%d", i)
-		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+e.written(s, golden, keep))
-		laid = append(laid, e.loudLong(s, "("+s.shown(s.laidOver(fmt.Sprintf("raw_%d", i), table, "r._key, r._id, w._variant"), "_key, _id, _variant")+")", "_key, _id, _variant"))
+		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+e.loudWritten(s, golden, keep))
+		laid = append(laid, e.loudLaid(s, fmt.Sprintf("raw_%d", i), table, "r._key, r._id, w._variant", "_key, _id, _variant"))
 	}
 	return append(out, "CREATE OR REPLACE TEMP TABLE laid_claim AS "+e.union(laid, "_key, _id AS id, _variant, field, state, value"))
 }

@@ -70,7 +70,7 @@ func (e *Entity) Answers() []string {
 		out = append(out, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE answer_%d AS SELECT DISTINCT ON (o.change) o.change AS _change, o._key, r._id, r._version, r._etag, r._hash, epoch_us(r._asked_at) AS _asked_us%s FROM %s r JOIN outcome o ON o.system = %s AND o._khash = r._khash AND o.key = r._key AND o.id = r._id AND o.seq = r._seq WHERE r._op IN ('upsert', 'touch') ORDER BY o.change, r._asked_at DESC, r._hash",
 			i, prefixed(s.flagged("r")), quote(s.Since()), Literal(s.Name)))
 		records = append(records, fmt.Sprintf("SELECT _key, %s AS system, _change AS change, _id AS id, _version AS version, _etag AS etag, _hash AS hash, _asked_us AS asked_us FROM answer_%d", Literal(s.Name), i))
-		mapped = append(mapped, long("_key, _change", "field", s.Maps, s.shown(fmt.Sprintf("answer_%d", i), "_key, _change"), always))
+		mapped = append(mapped, long("_key, _change", "field", s.Maps, s.shown(fmt.Sprintf("answer_%d", i), "_key, _change", always), always))
 		columns = append(columns, s.columnsLong(fmt.Sprintf("answer_%d", i), "_key, _change", func(string) string { return "true" }))
 	}
 	return append(out,
@@ -106,8 +106,8 @@ func (e *Entity) Laid(which string) []string {
 	var laid, scopes []string
 	for i, s := range e.Systems {
 		table := fmt.Sprintf("written_%s_%d", which, i)
-		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+e.written(s, golden, "_key"))
-		laid = append(laid, e.loudLong(s, "("+s.shown(s.laidOver(fmt.Sprintf("raw_%d", i), table, "r._key, r._id"), "_key, _id")+")", "_key, _id"))
+		out = append(out, "CREATE OR REPLACE TEMP TABLE "+table+" AS "+e.loudWritten(s, golden, "_key"))
+		laid = append(laid, e.loudLaid(s, fmt.Sprintf("raw_%d", i), table, "r._key, r._id", "_key, _id"))
 		scopes = append(scopes, fmt.Sprintf("SELECT _key, %s AS system, %s AS in_scope FROM %s", Literal(s.Name), inScope(s), golden))
 	}
 	return append(out,
@@ -175,15 +175,15 @@ func (s System) laidOver(raw, written, keep string) string {
 }
 
 // shown is what records say in entity fields, a row each.
-func (s System) shown(relation, keep string) string {
+func (s System) shown(relation, keep string, flag func(Bound) string) string {
 	absent := func(column string) string { return fmt.Sprintf("_f%d", s.column(column)) }
-	return evaluated(keep, s.Maps, absent, "absent", relation)
+	return evaluated(keep, s.Maps, absent, "absent", relation, flag)
 }
 
 // written is what the system would be sent of golden, a row per record.
-func (e *Entity) written(s System, golden, keep string) string {
+func (e *Entity) written(s System, golden, keep string, flag func(Bound) string) string {
 	unset := func(field string) string { return fmt.Sprintf("_s%d = 'unset'", e.field(field)) }
-	return evaluated(keep, s.Writes, unset, "unset", golden)
+	return evaluated(keep, s.Writes, unset, "unset", golden, flag)
 }
 
 // columnsLong are the stream's own columns in long form, those whose flag is up.

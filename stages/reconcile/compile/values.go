@@ -11,12 +11,19 @@ import (
 // evaluated is a query over relation that computes bound expressions with
 // their states: for the i-th, _v<i> is the typed value and _t<i> the state. An
 // expression whose absent flags are up is absentState; one that fails, or whose
-// result is no exact value of its type, is unknown, and never null.
-func evaluated(keep string, bounds []Bound, absent func(column string) string, absentState, relation string) string {
+// result is no exact value of its type, is unknown, and never null. So is one
+// whose flag is down, which is not computed.
+func evaluated(keep string, bounds []Bound, absent func(column string) string, absentState, relation string, flag func(Bound) string) string {
 	var raw, cast, state []string
 	for i, b := range bounds {
+		away := fmt.Sprintf("%s AS _a%d", anyOf(b.Reads, absent), i)
+		if b.plain() {
+			raw = append(raw, fmt.Sprintf("%s AS _c%d, %s", b.SQL, i, away))
+			state = append(state, fmt.Sprintf("CASE WHEN _a%d THEN '%s' WHEN _c%d IS NULL THEN 'null' ELSE 'value' END AS _t%d", i, absentState, i, i))
+			continue
+		}
 		x := fmt.Sprintf("_x%d", i)
-		raw = append(raw, fmt.Sprintf("TRY(%s) AS %s, TRY((%s) IS NULL) AS _n%d, %s AS _a%d", b.SQL, x, b.SQL, i, anyOf(b.Reads, absent), i))
+		raw = append(raw, fmt.Sprintf("%s AS %s, %s AS _n%d, %s", when(flag(b), "TRY("+b.SQL+")"), x, when(flag(b), "TRY(("+b.SQL+") IS NULL)"), i, away))
 		cast = append(cast, fmt.Sprintf("%s AS _c%d", b.cast(x), i))
 		state = append(state, fmt.Sprintf("CASE WHEN _a%d THEN '%s' WHEN _n%d IS NULL THEN 'unknown' WHEN _n%d THEN 'null' WHEN %s THEN 'value' ELSE 'unknown' END AS _t%d",
 			i, absentState, i, i, b.exact(fmt.Sprintf("_c%d", i), x), i))
@@ -29,6 +36,12 @@ func evaluated(keep string, bounds []Bound, absent func(column string) string, a
 		out = append(out, fmt.Sprintf("CASE WHEN _t%d = 'value' THEN _c%d END AS _v%d, _t%d", i, i, i, i))
 	}
 	return "SELECT " + join(keep, out) + " FROM (" + stated + ")"
+}
+
+// plain reports whether the expression is a column of the type that is wanted:
+// nothing is computed, and nothing can fail.
+func (b Bound) plain() bool {
+	return b.Column && b.Source == b.Type.DuckDB() && len(b.Steps) == 0 && b.Type.Kind != schemas.Enum
 }
 
 // long turns the columns of evaluated into rows (field, state, value), those whose
