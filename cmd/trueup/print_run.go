@@ -148,7 +148,8 @@ func (c *cli) printLoad(what string, width int, x load.Result) {
 	n := x.Counts
 	c.say("%-10s %-*s  %s", what, width, x.Stream, happened("nothing sent", figure{n.Sent, "sent"}, figure{n.Applied + n.Partly, "applied"},
 		figure{n.AlreadyTrue, "already true"}, figure{n.Stale, "stale"}, figure{n.Rejected + n.NotKept, "refused"}, figure{n.Lost, "unclear"},
-		figure{n.Retried, "tried again"}, figure{n.InDoubt, "in doubt"}, figure{n.Held, "held"}, figure{n.Waiting, "put off"}))
+		figure{n.Retried, "tried again"}, figure{n.InDoubt, "in doubt"}, figure{n.Held, "held"}, figure{n.Waiting, "put off"},
+		figure{n.Forbidden, "not sent: rejected, or their approval is over"}))
 	c.printWhy(x.Err, "what was sent has an intent in the journal; the next run goes on from there")
 }
 

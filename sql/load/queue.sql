@@ -1,16 +1,11 @@
 -- What one system is to be sent: ready changes, and changes that a person has
--- approved since. A record with an open doubt waits. Creates and updates come
--- before deletes.
-WITH decided AS (
-    SELECT kind, unnest(from_json(effects, '["VARCHAR"]')) AS effect
-    FROM decisions
-    WHERE kind = 'reject' OR epoch_us(expires_at) > $2
-)
+-- approved since, but for those that a person's latest word is against. A record
+-- with an open doubt waits. Creates and updates come before deletes.
 SELECT changes.*
 FROM changes
+LEFT JOIN word USING (effect)
 WHERE system = $1
-  AND (state = 'ready'
-       OR (state IN ('planned', 'held') AND effect IN (SELECT effect FROM decided WHERE kind = 'approve')))
-  AND effect NOT IN (SELECT effect FROM decided WHERE kind = 'reject')
+  AND (state = 'ready' OR state IN ('planned', 'held') AND word.kind = 'approve')
+  AND coalesce(word.kind = 'approve', true)
   AND _key NOT IN (SELECT _key FROM changes WHERE system = $1 AND state IN ('sent', 'in_doubt'))
 ORDER BY op = 'delete', _khash, _key, change;

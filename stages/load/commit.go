@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -16,18 +17,42 @@ import (
 
 // commit stores the outcomes of the last batch and the intents of the next, with
 // what the answers showed as observations. Nothing of next may be sent before it
-// returns.
-func (l *loader) commit(ctx context.Context, done, next []*sent) error {
-	if len(done)+len(next) == 0 {
-		return nil
+// returns, and then only what it gives back: a word of a person that landed before
+// the intents is heeded, one that lands behind them comes too late.
+func (l *loader) commit(ctx context.Context, done, next []*sent) ([]*sent, error) {
+	for _, s := range done {
+		l.count(s)
 	}
+	for try := 1; len(done)+len(next) > 0; try++ {
+		err := l.land(ctx, done, next)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, lake.ErrMoved) || try == movedRetries {
+			return nil, fmt.Errorf("commit the load of %s: %w", l.id, err)
+		}
+		if l.head, err = l.Lake.Head(ctx); err != nil {
+			return nil, err
+		}
+		if next, err = l.withdraw(ctx, next); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+// movedRetries is how often a commit is tried while people go on deciding.
+const movedRetries = 8
+
+// land puts outcomes and intents into the lake. ErrMoved: somebody decided
+// something since the words of people were read, and nothing landed.
+func (l *loader) land(ctx context.Context, done, next []*sent) error {
 	changes, journal := delta.NewRows(tables.Changes(l.id.Entity)), delta.NewRows(tables.Journal())
 	again := map[*change]bool{} // on their way once more: that is how they stand
 	for _, s := range next {
 		again[s.change] = true
 	}
 	for _, s := range done {
-		l.count(s)
 		if !again[s.change] {
 			s.change.to(closed(s.outcome), s.reason())
 			s.change.appendTo(changes, l.req.Run, l.Now())
@@ -36,29 +61,28 @@ func (l *loader) commit(ctx context.Context, done, next []*sent) error {
 			return err
 		}
 	}
+	step := lake.Step{Stage: "load", Add: lake.Files{}, Writer: l.id.System}
 	for _, s := range next {
 		s.change.appendTo(changes, l.req.Run, l.Now())
 		if err := l.journal(journal, s, tables.JournalIntent); err != nil {
 			return err
 		}
+		step.Basis = map[string]uint64{tables.Decisions().Name: l.words.seq}
 	}
-	files := map[string][]lake.File{}
 	for t, rows := range map[*tables.Table]*delta.Rows{ptr(tables.Changes(l.id.Entity)): changes, ptr(tables.Journal()): journal} {
-		if err := l.store(ctx, files, *t, rows.Batch()); err != nil {
+		if err := l.store(ctx, step.Add, *t, rows.Batch()); err != nil {
 			return err
 		}
 	}
-	if err := l.observe(ctx, files, done); err != nil {
+	if err := l.observe(ctx, step.Add, done); err != nil {
 		return err
 	}
-	step := lake.Step{Stage: "load", Add: files, Writer: l.id.System}
 	// A commit without an answer ends the committer, so a signal waits for it.
 	head, err := l.committer.Commit(context.WithoutCancel(ctx), step)
-	if err != nil {
-		return fmt.Errorf("commit the load of %s: %w", l.id, err)
+	if err == nil {
+		l.head = head
 	}
-	l.head = head
-	return nil
+	return err
 }
 
 func ptr[T any](v T) *T { return &v }

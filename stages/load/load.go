@@ -59,6 +59,7 @@ type Counts struct {
 	Lost        int64 // sends whose outcome the answer did not tell; most are settled in the same run
 	Retried     int64
 	Waiting     int64 // not sent in this run: refused for now by the system, or quota gone
+	Forbidden   int64 // not sent: a person's latest word is against it
 }
 
 // Result is what a load did.
@@ -84,6 +85,7 @@ type loader struct {
 	stream    *replica.Stream
 	committer *lake.Committer
 	head      *lake.Snapshot
+	words     words
 	counts    Counts
 	doubts    map[string]bool // changes without a known outcome
 	firstErr  error
@@ -118,7 +120,7 @@ func Run(ctx context.Context, deps Deps, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	queue, err := l.read(ctx, "load/queue.sql", false, l.id.System, req.RunAt.UnixMicro())
+	queue, err := l.read(ctx, "load/queue.sql", false, l.id.System)
 	if err != nil {
 		return Result{Stream: l.id}, err
 	}
@@ -200,7 +202,7 @@ func (l *loader) read(ctx context.Context, name string, doubts bool, args ...any
 	if open, err := anyOpen(ctx, session, l.id.System); err != nil || !open {
 		return nil, err
 	}
-	if err := session.Current(ctx, tables.Decisions(), "decisions"); err != nil {
+	if err := l.hear(ctx, session); err != nil {
 		return nil, err
 	}
 	if doubts {
@@ -235,12 +237,16 @@ func (l *loader) drain(ctx context.Context, queue []*change) error {
 	for len(queue) > 0 || len(done) > 0 {
 		var batch []*change
 		batch, queue = l.take(queue)
+		batch, err := l.allowed(ctx, batch)
+		if err != nil {
+			return err
+		}
 		ready, refused, err := l.prepare(ctx, batch)
 		if err != nil {
 			return err
 		}
 		done = append(done, refused...)
-		if err := l.commit(ctx, done, ready); err != nil {
+		if ready, err = l.commit(ctx, done, ready); err != nil {
 			return err
 		}
 		if l.req.Progress != nil {

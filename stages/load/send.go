@@ -20,6 +20,8 @@ type sent struct {
 	base     *pipeline.Batch // of a request that replaces a record: what its body was made from; nil: not read by ID
 	kind     string          // of the journal row: outcome, or settled after a doubt
 	at       time.Time       // when the intent was made
+	stood    string          // the state that the change had before, and
+	stoodFor string          // its reason
 
 	attempt, generation int64 // of the intent; the change's own may rise before its outcome is written
 
@@ -82,6 +84,7 @@ func (l *loader) prepare(ctx context.Context, batch []*change) (ready, refused [
 			refused = append(refused, s)
 			continue
 		}
+		s.stood, s.stoodFor = c.state, c.reason.String
 		c.attempt++
 		s.attempt = c.attempt
 		c.sends++

@@ -34,7 +34,7 @@ func (l *loader) again(ctx context.Context, done []*sent) (rest []*sent, queue [
 		return done, queue, nil
 	}
 	// The outcomes, doubts among them, are committed before anything is looked at.
-	if err := l.commit(ctx, done, nil); err != nil {
+	if _, err := l.commit(ctx, done, nil); err != nil {
 		return nil, nil, err
 	}
 	more, err := l.settle(ctx, doubts)
@@ -102,7 +102,8 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 			queue = append(queue, c)
 		}
 	}
-	return queue, l.commit(ctx, done, nil)
+	_, err := l.commit(ctx, done, nil)
+	return queue, err
 }
 
 func (l *loader) doubt(c *change) protocol.Doubt {

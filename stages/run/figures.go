@@ -110,5 +110,6 @@ func loadFigures(l load.Result, p put) {
 		"load.sent": c.Sent, "load.applied": c.Applied, "load.already_true": c.AlreadyTrue, "load.applied_partly": c.Partly,
 		"load.not_kept": c.NotKept, "load.stale": c.Stale, "load.rejected": c.Rejected, "load.held": c.Held,
 		"load.in_doubt": c.InDoubt, "load.lost_answers": c.Lost, "load.retried": c.Retried, "load.waiting": c.Waiting,
+		"load.forbidden": c.Forbidden,
 	})
 }
