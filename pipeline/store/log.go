@@ -9,8 +9,9 @@ import (
 )
 
 // Log writes one line per call of s: at debug level when it was answered, also
-// by a lost race or "does not exist", and as a warning when it failed. Contents
-// are never logged. Around Retry that is one line per call, whatever it took.
+// by a lost race or "does not exist", and at info level when it failed: the caller
+// has the error, and tells it once. Contents are never logged. Around Retry that is
+// one line per call, whatever it took.
 func Log(s Store, log *slog.Logger) Store {
 	return &observed{Store: s, tell: func(ctx context.Context, c call) {
 		level := slog.LevelDebug
@@ -27,7 +28,7 @@ func Log(s Store, log *slog.Logger) Store {
 		if c.err != nil {
 			attrs = append(attrs, slog.String("kind", fault.KindOf(c.err).String()), slog.String("error", c.err.Error()))
 			if !answered(c.err) {
-				level = slog.LevelWarn
+				level = slog.LevelInfo
 			}
 		}
 		log.LogAttrs(ctx, level, "store", attrs...)

@@ -322,22 +322,22 @@ func TestLogTellsFailuresFromAnswers(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
 	if len(lines) != 3 || !strings.Contains(lines[0], "bytes_read=10") || !strings.Contains(lines[1], "level=DEBUG") ||
-		!strings.Contains(lines[2], "level=WARN") || !strings.Contains(lines[2], "kind=transient") {
+		!strings.Contains(lines[2], "level=INFO") || !strings.Contains(lines[2], "kind=transient") {
 		t.Errorf("logged:\n%s", text.String())
 	}
 }
 
-// A call that is answered after all is no warning, and one that never is, is one:
+// A call that is answered after all is no failure, and one that never is, is one:
 // whatever it was tried.
-func TestACallThatIsRetriedWarnsAtMostOnce(t *testing.T) {
-	for failures, warnings := range map[int]int{0: 0, 2: 0, 5: 1} {
+func TestACallThatIsRetriedFailsAtMostOnce(t *testing.T) {
+	for failures, failed := range map[int]int{0: 0, 2: 0, 5: 1} {
 		var text bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		policy := store.Told(store.Policy{Wait: func(int, error) time.Duration { return 0 }}, log)
 		s := store.Log(store.Retry(faulty.New(filled(t, 1), always("get", failures, faulty.ErrBefore)), policy), log)
 		_, _, err := s.Get(t.Context(), "k00")
-		if got := strings.Count(text.String(), "level=WARN"); got != warnings || (err != nil) != (warnings == 1) {
-			t.Errorf("%d failures: %d warnings, error %v\n%s", failures, got, err, text.String())
+		if got := strings.Count(text.String(), "level=INFO"); got != failed || (err != nil) != (failed == 1) {
+			t.Errorf("%d failures: %d lines of failure, error %v\n%s", failures, got, err, text.String())
 		}
 		if got := strings.Count(text.String(), "tried again"); got != min(failures, 4) {
 			t.Errorf("%d failures: %d lines of tries", failures, got)

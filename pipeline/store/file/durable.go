@@ -138,6 +138,8 @@ func helpFor(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "make room on the disk, then run the same command again"
+	case errors.Is(err, syscall.EFBIG):
+		return "let this process write larger files (ulimit -f), then run the same command again"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return "let this user write to the folder of the store; the file system must support hard links"
 	case errors.Is(err, syscall.EXDEV):
@@ -145,5 +147,5 @@ func helpFor(err error) string {
 	case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.EMLINK):
 		return "use a file system with hard links (ext4, xfs, btrfs, apfs), or s3://"
 	}
-	return "trueup doctor"
+	return "give store: a folder on a local disk that exists, or can be made"
 }

@@ -32,10 +32,10 @@ func TestNetworkFileSystemsAreRefused(t *testing.T) {
 
 func TestAFullDiskSaysWhatToDo(t *testing.T) {
 	seen := map[string]bool{}
-	for _, err := range []error{syscall.ENOSPC, fs.ErrPermission, syscall.EXDEV, syscall.ENOTSUP, errors.New("other")} {
+	for _, err := range []error{syscall.ENOSPC, syscall.EFBIG, fs.ErrPermission, syscall.EXDEV, syscall.ENOTSUP, errors.New("other")} {
 		seen[helpFor(err)] = true
 	}
-	if len(seen) != 5 || seen[""] {
+	if len(seen) != 6 || seen[""] {
 		t.Errorf("helps: %v", seen)
 	}
 }
