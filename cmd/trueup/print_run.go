@@ -166,7 +166,8 @@ func needsOf(r run.Result) []need {
 	var out []need
 	for _, x := range r.Extracted {
 		if x.State != extract.Complete {
-			out = append(out, need{fmt.Sprintf("%s was not read to its end (%s)", x.Stream, x.State), "trueup doctor, then trueup run", cmp.Or(fault.CodeOf(x.Err), fault.CodePartial), x.Err})
+			out = append(out, need{fmt.Sprintf("%s was not read to its end (%s)", x.Stream, x.State),
+				cmp.Or(fault.HelpOf(x.Err), "trueup doctor, then trueup run"), cmp.Or(fault.CodeOf(x.Err), fault.CodePartial), x.Err})
 		}
 	}
 	for _, x := range r.Reconciled {

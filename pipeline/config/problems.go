@@ -93,8 +93,8 @@ func (p *Problems) take(at Position, err error) {
 	}
 }
 
-// Err is the problems in file order without repetitions, or nil if there are
-// none. Files are in the order of their names, as Load reads them.
+// Err is the problems in file order, or nil if there are none; what is wrong at one
+// place is told once, as it was told first. Files are in the order of their names, as Load reads them.
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
@@ -104,7 +104,7 @@ func (p Problems) Err() error {
 		x, y := a.Where, b.Where
 		return cmp.Or(strings.Compare(x.File, y.File), x.Line-y.Line, x.Column-y.Column)
 	})
-	return slices.CompactFunc(sorted, func(a, b *fault.Error) bool { return line(a) == line(b) })
+	return slices.CompactFunc(sorted, func(a, b *fault.Error) bool { return a.Where == b.Where && a.Op == b.Op })
 }
 
 // Redacted gives the problems with every secret blotted out, whatever quoted it.

@@ -111,7 +111,8 @@ func compile(sys config.System, ent config.Entity, st config.Stream) (*Stream, e
 		fields: st.Extract.Fields, etag: x.ETag, ordered: x.Ordered,
 		decode: schemas.DecodeSpec{Fields: st.Extract.Fields, PrimaryKey: st.Extract.PrimaryKey, Version: st.Extract.Version},
 	}
-	if _, err := schemas.NewDecoder(s.decode); err != nil {
+	// That the primary key is missing is told by the project file's own checks.
+	if _, err := schemas.NewDecoder(s.decode); err != nil && len(st.Extract.PrimaryKey) > 0 {
 		return nil, config.Problem(st.Extract.At, "the fields of "+s.id.String()+" cannot be decoded", err.Error(), "")
 	}
 	steps := []func() error{
