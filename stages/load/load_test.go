@@ -260,14 +260,18 @@ func TestACreateInDoubtIsSearchedAndNeverRepeatedBlindly(t *testing.T) {
 	for _, c := range []struct {
 		by      pipeline.Protocol
 		what    stagetest.Fault
-		state   string
+		first   string // its state after the run
+		state   string // and after the next one, with what is on its way
 		effects int
 	}{
-		{pipeline.BySearchableKey, stagetest.LostAfter, "applied", 1},
-		{pipeline.BySearchableKey, stagetest.LostBefore, "applied", 1},
-		{pipeline.ByIdempotencyKey, stagetest.LostAfter, "applied", 1},
-		{pipeline.ByNothing, stagetest.LostAfter, "held", 1},
-		{pipeline.ByNothing, stagetest.LostBefore, "held", 0},
+		{pipeline.BySearchableKey, stagetest.LostAfter, "in_doubt", "applied", 1},
+		{pipeline.BySearchableKey, stagetest.LostBefore, "in_doubt", "applied", 1},
+		{pipeline.BySearchableKey, stagetest.LandsLate, "in_doubt", "applied", 1},
+		{pipeline.ByUniqueKey, stagetest.LostAfter, "applied", "applied", 1},
+		{pipeline.ByIdempotencyKey, stagetest.LostAfter, "applied", "applied", 1},
+		{pipeline.ByNothing, stagetest.LostAfter, "held", "held", 1},
+		{pipeline.ByNothing, stagetest.LostBefore, "held", "held", 0},
+		{pipeline.ByNothing, stagetest.LandsLate, "held", "held", 1},
 	} {
 		t.Run(fmt.Sprintf("%s, %s", c.by, c.what), func(t *testing.T) {
 			w := newWorld(t, c.by)
@@ -281,6 +285,12 @@ func TestACreateInDoubtIsSearchedAndNeverRepeatedBlindly(t *testing.T) {
 			tenure := w.Begin(t)
 			w.plan(t, tenure, "c1", pipeline.OpCreate, "", nil, map[string]string{"code": "HM7", "guest": "Ana"}, tables.ChangeReady)
 			w.load(t, tenure)
+			if got := w.states(t)[0]; !strings.HasPrefix(got, "c1|"+c.first+"|") {
+				t.Fatalf("%s after %v", got, w.sys.Effects)
+			}
+			w.sys.Land()
+			w.Clock.Advance(time.Hour)
+			w.settle(t)
 			if got := w.states(t)[0]; !strings.HasPrefix(got, "c1|"+c.state+"|") || len(w.sys.Effects) != c.effects {
 				t.Fatalf("%s after %v", got, w.sys.Effects)
 			}

@@ -45,6 +45,7 @@ type System struct {
 	FailPage  int // this page of a read (from 1) fails
 	Unproven  string
 	OnSend    func(n int) Fault // what happens to the nth write (from 1)
+	late      []func()          // writes that were sent and are still executing
 	Effects   []string          // every change of a record by a write, in order
 	Sends     int
 	Reads     int
@@ -59,6 +60,7 @@ const (
 	Fine       Fault = ""
 	LostBefore Fault = "lost before" // the request never arrived, and nobody knows
 	LostAfter  Fault = "lost after"  // done, and the answer is lost
+	LandsLate  Fault = "lands late"  // no answer, and done only when Land is called
 	Refuse     Fault = "refuse"
 	Busy       Fault = "busy" // 429: nothing happened
 )

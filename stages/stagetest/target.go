@@ -72,6 +72,9 @@ func (s *System) Send(_ context.Context, r pipeline.Request, op pipeline.WriteOp
 		return pipeline.Answer{}, lost()
 	case Refuse:
 		return pipeline.Answer{Outcome: pipeline.Rejected, Status: 422, Evidence: "422 no", At: at}, nil
+	case LandsLate:
+		s.late = append(s.late, func() { _, _ = s.effect(r, op) }) // nobody hears the answer
+		return pipeline.Answer{}, lost()
 	case Busy:
 		return pipeline.Answer{Outcome: pipeline.Retryable, Status: 429, Evidence: "429", At: at}, nil
 	}
@@ -84,6 +87,16 @@ func (s *System) Send(_ context.Context, r pipeline.Request, op pipeline.WriteOp
 		return pipeline.Answer{}, lost()
 	}
 	return answer, err
+}
+
+// Land does what still executes.
+func (s *System) Land() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, write := range s.late {
+		write()
+	}
+	s.late = nil
 }
 
 func lost() error {

@@ -43,8 +43,14 @@ type Doubt struct {
 	SendsInARow int           // of this run
 }
 
+// late is how long a request without an answer may go on executing: longer than
+// proxies and servers let one run.
+const late = time.Minute
+
 // Next decides the next step of d at now. A key is trusted for half of its
-// retention, counted from the first send.
+// retention, counted from the first send. A create that the system would do twice
+// is not looked for while the one before may still be executing: it would not be
+// found, be sent again, and be there twice.
 func Next(d Doubt, now time.Time) Step {
 	if d.Listed {
 		return Shown
@@ -55,7 +61,11 @@ func Next(d Doubt, now time.Time) Step {
 	if d.Protocol == pipeline.ByIdempotencyKey && !d.KeyRefused && now.Sub(d.FirstSent) < d.Retention/2 {
 		return Resend
 	}
-	if now.Sub(d.LastSent) < d.Settle {
+	grace := d.Settle
+	if d.Op == pipeline.OpCreate && d.Protocol == pipeline.BySearchableKey {
+		grace = max(grace, late)
+	}
+	if now.Sub(d.LastSent) < grace {
 		return Wait
 	}
 	if d.Op != pipeline.OpCreate {

@@ -34,6 +34,8 @@ func TestNextStep(t *testing.T) {
 		{"a create that a listing shows is not repeated under its key", with(func(d *Doubt) { *d = create; d.Listed = true }), 0, Shown},
 		{"a delete of what is proven absent is over", with(func(d *Doubt) { d.Op, d.Absent = pipeline.OpDelete, true }), 0, Ended},
 		{"a create is searched by our key", with(func(d *Doubt) { *d = create; d.Protocol = pipeline.BySearchableKey }), time.Minute, Search},
+		{"not while it may still be executing", with(func(d *Doubt) { *d = create; d.Protocol = pipeline.BySearchableKey; d.Settle = 0 }), time.Minute - 1, Wait},
+		{"a system that refuses a second one is searched at once", with(func(d *Doubt) { *d = create; d.Protocol = pipeline.ByUniqueKey; d.Settle = 0 }), 0, Search},
 		{"a create without a key is never repeated", with(func(d *Doubt) { *d = create; d.Protocol = pipeline.ByNothing }), time.Minute, Hold},
 	} {
 		t.Run(c.name, func(t *testing.T) {
