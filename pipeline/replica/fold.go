@@ -136,8 +136,8 @@ func (f *folder) observe(r *row) {
 		f.move(holder, r)
 	}
 	r.base = f.newest[Record{r.key, r.id}]
-	if r.version == nil && r.base != nil {
-		r.version = r.base.version // it does not say; it is not older than what was known
+	if r.base != nil {
+		r.version = VersionOver(r.base.version, r.version)
 	}
 	r.nulls = f.overlayNulls(r)
 	r.hash = f.hash(r)
@@ -149,6 +149,15 @@ func (f *folder) observe(r *row) {
 		return
 	}
 	f.keep(r)
+}
+
+// VersionOver is the version of an observation that is laid over what was known of
+// its record: where it does not say, it is not older than what was known.
+func VersionOver(known, said *int64) *int64 {
+	if said == nil {
+		return known
+	}
+	return said
 }
 
 // adopt gives a row that carries only an ID the key of that ID. It reports false

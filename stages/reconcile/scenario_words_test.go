@@ -277,22 +277,6 @@ func (s *scenario) showPart(system, id string, version *int64, carried map[strin
 	s.show(system, o)
 }
 
-// show stores what extract would: an observation that does not say its version is
-// not older than what is known of the record.
-func (s *scenario) show(system string, o observation) {
-	if o.version == nil {
-		for _, r := range s.w.query(fmt.Sprintf(`SELECT max(_version) AS version FROM t_replica_%s WHERE _key = ? AND _id = ?`, system), o.key, o.id) {
-			o.version = numberOrNil(r["version"])
-		}
-		for _, p := range s.pages[system] {
-			if p.key == o.key && p.id == o.id && p.version != nil && (o.version == nil || *p.version > *o.version) {
-				o.version = p.version
-			}
-		}
-	}
-	s.game.show(system, o)
-}
-
 // clock is a time of the first day, as a version.
 func (s *scenario) clock(text string) *int64 {
 	s.t.Helper()

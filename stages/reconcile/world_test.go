@@ -16,6 +16,7 @@ import (
 
 	"github.com/trueup-data/trueup/pipeline"
 	"github.com/trueup-data/trueup/pipeline/config"
+	"github.com/trueup-data/trueup/pipeline/replica"
 	"github.com/trueup-data/trueup/pipeline/tables"
 	"github.com/trueup-data/trueup/schemas"
 	"github.com/trueup-data/trueup/stages/reconcile/compile"
@@ -194,12 +195,18 @@ type observation struct {
 	commit     int      // seq of the commit that stored it: that of the outcome which it answers
 }
 
-// observe stores rows as extract or load would.
+// observe stores rows as extract or load would: over what is known of their records.
 func (w *world) observe(system string, list ...observation) {
 	w.t.Helper()
 	st := w.stream(system)
 	var values []string
+	known := w.versions(system, list)
 	for _, o := range list {
+		record := replica.Record{Key: o.key, ID: o.id}
+		o.version = replica.VersionOver(known[record], o.version)
+		if was := known[record]; was == nil || *o.version >= *was {
+			known[record] = o.version
+		}
 		if o.place == 0 {
 			w.seq++
 			o.place = w.seq
@@ -237,6 +244,22 @@ func (w *world) observe(system string, list ...observation) {
 	if len(values) > 0 {
 		w.exec("INSERT INTO t_replica_" + system + " VALUES " + strings.Join(values, ", "))
 	}
+}
+
+// versions are those of the newest rows of the records that are observed.
+func (w *world) versions(system string, list []observation) map[replica.Record]*int64 {
+	var ids []string
+	for _, o := range list {
+		ids = append(ids, compile.Literal(o.id))
+	}
+	out := map[replica.Record]*int64{}
+	if len(ids) == 0 || w.stream(system).Extract.Version == "" {
+		return out
+	}
+	for _, r := range w.query(fmt.Sprintf(`SELECT _key, _id, _version FROM "in_replica_%s" WHERE _id IN (%s)`, system, strings.Join(ids, ", "))) {
+		out[replica.Record{Key: *r["_key"], ID: *r["_id"]}] = numberOrNil(r["_version"])
+	}
+	return out
 }
 
 func (w *world) stream(system string) config.Stream {
