@@ -64,6 +64,9 @@ var grammar = []struct {
 	{regexp.MustCompile(`^(\w+) takes what it is sent, but (?:shows|adds) (.*)$`), func(s *scenario, m []string) {
 		s.each(m[1], "ready", func(c map[string]*string) { s.take(m[1], c, answer{shows: s.fields(m[2])}) })
 	}},
+	{regexp.MustCompile(`^(\w+) takes what it is sent, but makes (.*) of it$`), func(s *scenario, m []string) {
+		s.each(m[1], "ready", func(c map[string]*string) { s.take(m[1], c, answer{shows: s.fields(m[2]), became: "altered"}) })
+	}},
 	{regexp.MustCompile(`^(\w+) takes what it is sent, but not the (\w+)$`), func(s *scenario, m []string) {
 		s.each(m[1], "ready", func(c map[string]*string) {
 			before := decodeText[map[string]*string](s.t, str(c["before"]))
