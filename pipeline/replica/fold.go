@@ -133,6 +133,7 @@ func (f *folder) observe(r *row) {
 	}
 	f.seen = append(f.seen, Record{r.key, r.id})
 	if holder != nil && holder.key != r.key && r.op != pipeline.Delete {
+		r.version = VersionOver(holder.version, r.version)
 		f.move(holder, r)
 	}
 	r.base = f.newest[Record{r.key, r.id}]

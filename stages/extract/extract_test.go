@@ -270,6 +270,18 @@ func TestAnIDUnderAnotherKeyLeavesAMovedRow(t *testing.T) {
 	want(t, w.shown(t), "HM00|0|moved|Ana|100.00", "HM99|0|upsert|Ana|100.00")
 }
 
+// A payload may leave the version out. What it says is not older than what was known
+// of the record, under its old key, either: else the record would live under both.
+func TestAMoveThatDoesNotSayItsVersionEndsWhatWasThere(t *testing.T) {
+	w := newWorld(t)
+	w.fill(1)
+	w.pass(t, pipeline.Sweep)
+	w.sys.Plain = true
+	w.sys.Put("0", map[string]string{"code": "HM99"})
+	w.pass(t, pipeline.Sweep)
+	want(t, w.shown(t), "HM00|0|moved|Ana|100.00", "HM99|0|upsert|Ana|100.00")
+}
+
 func TestARecordWithoutAKeyIsADeadLetterUntilItFits(t *testing.T) {
 	w := newWorld(t)
 	w.fill(1)
