@@ -14,11 +14,10 @@ import (
 // believed, and a read since a cursor may never show it again. A record that does
 // not answer is missing, not deleted: one read proves no absence.
 func (p *pass) probe(ctx context.Context) error {
-	lag := settle(p.req.Stream)
-	if lag == 0 || !p.req.Source.CanFetch() {
+	if settle(p.req.Stream) == 0 || !p.req.Source.CanFetch() {
 		return nil
 	}
-	ids, err := p.shaky(ctx, lag.Microseconds())
+	ids, err := p.shaky(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,9 +45,19 @@ func (p *pass) probe(ctx context.Context) error {
 	return nil
 }
 
-// shaky are the IDs of the records to read. What they answer is kept even if it
+// unasked keeps what pages show of such records where nothing is read by ID, so that
+// a page asked for after the listings have settled can tell it.
+func (p *pass) unasked(ctx context.Context) error {
+	if settle(p.req.Stream) == 0 || p.req.Source.CanFetch() {
+		return nil
+	}
+	_, err := p.shaky(ctx)
+	return err
+}
+
+// shaky are the IDs of the records to read. What is shown of them is kept even if it
 // says nothing new: only its time tells that the listings have settled.
-func (p *pass) shaky(ctx context.Context, lagUS int64) ([]string, error) {
+func (p *pass) shaky(ctx context.Context) ([]string, error) {
 	head, err := p.Lake.Head(ctx)
 	if err != nil {
 		return nil, err
@@ -64,7 +73,7 @@ func (p *pass) shaky(ctx context.Context, lagUS int64) ([]string, error) {
 			return nil, err
 		}
 	}
-	keys, err := readPairs(ctx, session, "extract/probes.sql", id.System, lagUS, p.Now().UnixMicro())
+	keys, err := readPairs(ctx, session, "extract/probes.sql", id.System, settle(p.req.Stream).Microseconds(), p.Now().UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("records of %s to read by ID: %w", id, err)
 	}

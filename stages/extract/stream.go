@@ -96,8 +96,10 @@ func (p *pass) open(ctx context.Context) error {
 	if p.doubted, err = readDoubted(ctx, session, p.stream.ID, settled); err != nil {
 		return err
 	}
-	p.letters, err = readLetters(ctx, session, p.stream.ID)
-	return err
+	if p.letters, err = readLetters(ctx, session, p.stream.ID); err != nil {
+		return err
+	}
+	return p.unasked(ctx)
 }
 
 func settle(s config.Stream) time.Duration {

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -76,4 +77,49 @@ func TestAProbeAloneProvesNoDelete(t *testing.T) {
 	h.sys["pms"].Put("p1", map[string]string{"price": "70.00"})
 	h.run(pipeline.Incremental)
 	h.expect("A", "Ana 70.00", "-")
+}
+
+// Where nothing is read by ID, the next page after the listings have settled tells
+// what the first could not, though it says the same.
+func TestAnEditInTheLagOfAWriteIsFoundByASweepWhereNothingIsReadByID(t *testing.T) {
+	h := newHouse(t)
+	air := h.sys["air"]
+	air.Plain, air.NoFetch = true, true
+	h.entity.Streams[1].Extract.Version, h.entity.Streams[1].Write.Settle = "", 90*time.Minute
+	h.yes = true
+	h.sys["pms"].Put("p1", map[string]string{"code": "A", "guest": "Ana", "price": "100.00"})
+	h.run(pipeline.Sweep)
+	h.after = 10 * time.Minute
+	air.Put(air.IDs()[0], map[string]string{"guest": "Annabel"})
+	h.run(pipeline.Sweep)
+	h.expect("A", "Ana 100.00", "Annabel 100.00") // nobody can tell yet
+	h.after = 4 * time.Hour
+	h.run(pipeline.Sweep)
+	h.expect("A", "Annabel 100.00", "Annabel 100.00")
+	h.quiet()
+}
+
+// The same for a record that is back under its ID while the listings may still lag
+// behind our delete: it begins a new life once they have settled.
+func TestARecordThatIsBackInTheLagOfItsDeleteIsFoundByASweep(t *testing.T) {
+	h := newHouse(t)
+	air := h.sys["air"]
+	air.NoFetch = true
+	h.entity.Streams[1].Write.Settle = 90 * time.Minute
+	h.yes = true
+	h.sys["pms"].Put("p1", map[string]string{"code": "A", "guest": "Ana", "price": "100.00"})
+	h.sys["pms"].Put("p2", map[string]string{"code": "Z", "guest": "Zed", "price": "1.00"})
+	h.run(pipeline.Sweep)
+	id := air.IDs()[slices.IndexFunc(air.IDs(), func(id string) bool { return air.Get(id, "code") == "A" })]
+	h.sys["pms"].Remove("p1")
+	h.after = 3 * time.Hour
+	h.run(pipeline.Sweep)
+	h.expect("A", "-", "-")
+	h.after = 10 * time.Minute
+	air.Put(id, map[string]string{"code": "A", "guest": "Ana", "price": "120.00"})
+	h.run(pipeline.Sweep)
+	h.expect("A", "-", "Ana 120.00") // nobody can tell yet
+	h.after = 4 * time.Hour
+	h.run(pipeline.Sweep)
+	h.expect("A", "Ana 120.00", "Ana 120.00")
 }
