@@ -53,6 +53,7 @@ type row struct {
 	khash   int64
 	op      pipeline.Op
 	version *int64
+	silent  bool // of its version: it has that of what was known
 	etag    *string
 	askedAt arrow.Timestamp
 	present pipeline.FieldSet
@@ -127,6 +128,7 @@ func (f *folder) know(r *row) {
 // tombstone that finds its key by ID; one whose ID was never seen tells nothing.
 func (f *folder) observe(r *row) {
 	f.counts.Read++
+	r.silent = r.version == nil
 	holder := f.byID[r.id]
 	if r.key == "" && !f.adopt(r, holder) {
 		return
@@ -267,7 +269,7 @@ func (f *folder) keep(r *row) {
 	default:
 		f.counts.Updated++
 	}
-	if r.op == pipeline.Upsert && r.version != nil && *r.version < f.cursor {
+	if r.op == pipeline.Upsert && !r.silent && *r.version < f.cursor {
 		f.counts.Late++
 		f.late = max(f.late, f.cursor-*r.version)
 		if *r.version < f.floor {

@@ -282,6 +282,21 @@ func TestAMoveThatDoesNotSayItsVersionEndsWhatWasThere(t *testing.T) {
 	want(t, w.shown(t), "HM00|0|moved|Ana|100.00", "HM99|0|upsert|Ana|100.00")
 }
 
+// Nobody knows when it was changed, so it tells nothing of how late a source is.
+func TestWhatDoesNotSayItsVersionIsNotLate(t *testing.T) {
+	w := newWorld(t)
+	w.fill(1)
+	w.pass(t, pipeline.Sweep)
+	w.Clock.Advance(100 * 24 * time.Hour)
+	w.sys.Put("1", map[string]string{"code": "HM01", "guest": "Ana", "price": "100.00"})
+	w.pass(t, pipeline.Sweep)
+	w.sys.Plain = true
+	w.sys.Put("0", map[string]string{"guest": "Annabel"})
+	if r := w.pass(t, pipeline.Sweep); r.Counts.Late != 0 || r.Counts.Updated != 1 {
+		t.Fatalf("%+v", r.Counts)
+	}
+}
+
 func TestARecordWithoutAKeyIsADeadLetterUntilItFits(t *testing.T) {
 	w := newWorld(t)
 	w.fill(1)
