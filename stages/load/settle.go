@@ -68,6 +68,10 @@ func (l *loader) note(err error) {
 
 // settle decides doubts, and gives back what may be sent again.
 func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error) {
+	bases, err := l.bases(ctx, doubts)
+	if err != nil {
+		return nil, err
+	}
 	var done []*sent
 	var queue []*change
 	for _, c := range doubts {
@@ -84,7 +88,7 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 		case protocol.Ended:
 			s.end(pipeline.Applied, "the record is proven absent since")
 		case protocol.ReadBack:
-			l.readBack(ctx, s)
+			l.readBack(ctx, s, bases[baseID{c.key, c.id.String}])
 		case protocol.Search:
 			l.search(ctx, s)
 		case protocol.Hold:
@@ -102,7 +106,7 @@ func (l *loader) settle(ctx context.Context, doubts []*change) ([]*change, error
 			queue = append(queue, c)
 		}
 	}
-	_, err := l.commit(ctx, done, nil)
+	_, err = l.commit(ctx, done, nil)
 	return queue, err
 }
 
@@ -113,8 +117,10 @@ func (l *loader) doubt(c *change) protocol.Doubt {
 		Retention: w.Idempotency, Settle: w.Settle}
 }
 
-// readBack looks at the record after a doubt.
-func (l *loader) readBack(ctx context.Context, s *sent) {
+// readBack looks at the record after a doubt. known is what was seen of it last, or
+// nil. A record that was written to since, and shows everything as it was before, may
+// have held what was sent until somebody set it back: sent again it would undo that.
+func (l *loader) readBack(ctx context.Context, s *sent, known *pipeline.Batch) {
 	asked := l.Now()
 	f, err := l.look(ctx, s.change, s.change.id.String)
 	if err != nil {
@@ -132,6 +138,10 @@ func (l *loader) readBack(ctx context.Context, s *sent) {
 	case protocol.DidApply:
 		s.end(pipeline.Applied, "read back: it shows what was sent")
 	case protocol.NotYet:
+		if s.change.op == pipeline.OpUpdate && l.touched(s.change, known, f) {
+			s.end(pipeline.HeldBack, "read back: it shows what was there before, and was written to since: it was not done, or somebody set it back")
+			break
+		}
 		s.end(pipeline.Retryable, "read back: it was not done")
 	case protocol.Moved:
 		s.end(pipeline.Stale, "read back: somebody else changed it")

@@ -166,6 +166,36 @@ func (l *loader) compare(c *change, record arrow.RecordBatch) protocol.Sight {
 	return s
 }
 
+// touched reports whether a record was written to since a change was judged, and
+// shows in every field what it showed then: its version is newer, and nothing
+// explains that.
+func (l *loader) touched(c *change, known *pipeline.Batch, f fresh) bool {
+	if known == nil || f.version == nil || c.observedVersion == nil || *f.version <= *c.observedVersion || c.observedHash == nil {
+		return false
+	}
+	hash, ok := columnOf(known.Rows, pipeline.ColHash).(*array.Int64)
+	if !ok || hash.Value(0) != *c.observedHash {
+		return false
+	}
+	for _, field := range l.req.Stream.Extract.Fields {
+		if field.Name == l.req.Stream.Extract.Version {
+			continue
+		}
+		now, carried := l.value(f.record.Rows, field.Name)
+		if was, set := field.Type.Canonical(columnOf(known.Rows, field.Name), 0); carried && !same(now, pointer(was, set)) {
+			return false
+		}
+	}
+	return true
+}
+
+func pointer(text string, set bool) *string {
+	if !set {
+		return nil
+	}
+	return &text
+}
+
 // value is a field of a one-row record in canonical text. Not known: the record
 // did not carry it.
 func (l *loader) value(record arrow.RecordBatch, name string) (text *string, known bool) {

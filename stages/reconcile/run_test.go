@@ -294,3 +294,47 @@ func TestAQuietRunLooksAtNothing(t *testing.T) {
 		t.Fatalf("a changed project file: %+v", r)
 	}
 }
+
+// A write of ours without an answer was done, and somebody set it back before we
+// looked: the record shows what was there before, under a newer version. Sent again
+// it would undo their edit, so a person looks. An edit of another field explains the
+// version, and what was not done is sent again.
+func TestADoubtedWriteThatMayHaveBeenSetBackWaits(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		what  stagetest.Fault
+		edit  map[string]string
+		state string
+		air   string
+	}{
+		{"set back", stagetest.LostAfter, map[string]string{"price": "100.00"}, "held", "Ana 100.00"},
+		{"not done, and nobody wrote", stagetest.LostBefore, nil, "applied", "Ana 120.00"},
+		{"not done, and another field was edited", stagetest.LostBefore, map[string]string{"guest": "Bo"}, "applied", "Bo 120.00"},
+		{"done", stagetest.LostAfter, nil, "applied", "Ana 120.00"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t)
+			air, pms := h.sys["air"], h.sys["pms"]
+			air.By, h.entity.Streams[1].Write.Settle, h.entity.Streams[1].Write.Precondition = pipeline.ByNothing, 30*time.Minute, false
+			h.yes = true
+			pms.Put("p1", map[string]string{"code": "A", "guest": "Ana", "price": "100.00"})
+			h.run(pipeline.Sweep)
+			h.run(pipeline.Sweep)
+			pms.Put("p1", map[string]string{"price": "120.00"})
+			air.OnSend = func(int) stagetest.Fault { return c.what }
+			h.run(pipeline.Sweep)
+			air.OnSend = nil
+			if c.edit != nil {
+				h.Clock.Advance(time.Minute)
+				air.Put(air.IDs()[0], c.edit)
+			}
+			h.run(pipeline.Sweep)
+			h.run(pipeline.Sweep)
+			h.expect("A", strings.Replace("Ana 120.00", "Ana", strings.Fields(c.air)[0], 1), c.air)
+			states := h.Query(t, "SELECT state FROM bookings WHERE system = 'air' AND op = 'update' ORDER BY bookings.recorded_at DESC LIMIT 1", tables.Changes("bookings"))
+			if len(states) != 1 || states[0] != c.state {
+				t.Fatalf("%v, want %s", states, c.state)
+			}
+		})
+	}
+}
