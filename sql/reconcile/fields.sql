@@ -1,15 +1,26 @@
 -- News of a live record, and what each side would have golden be.
 
+-- A text that a system took in other letters or spaces than it was sent in. While
+-- golden and base are still those two, its people have seen golden.
+CREATE OR REPLACE TEMP TABLE answered AS
+SELECT d._key, d.system, r.field
+FROM difference1 d
+JOIN p_reads r ON r.system = d.system AND r.col = d.field
+JOIN written_old w ON w._key = d._key AND w.system = d.system AND w.col = d.field AND w.state = 'value' AND w.value = d.golden
+WHERE d.kind = 'refused' AND d.reason = 'altered' AND _letters(d.golden) = _letters(d.seen)
+  AND NOT EXISTS (FROM p_reads o WHERE o.system = r.system AND o.field = r.field AND o.col <> r.col);
+
 -- News: the system shows it, and it is neither what was judged last nor what
 -- golden would look like there. A system that joins has no news where golden
 -- has a value: those are differences to approve.
 CREATE OR REPLACE TEMP TABLE news AS
 SELECT n._key, n.system, n.field, n.state, n.value, n.base_state, n.base_value, p.version, p.ord,
-       p.base_id IS NULL OR n.base_state <> v.state OR n.base_value IS DISTINCT FROM v.value AS unseen
+       p.base_id IS NULL OR a.field IS NULL AND (n.base_state <> v.state OR n.base_value IS DISTINCT FROM v.value) AS unseen
 FROM seen n
 JOIN party p USING (_key, system)
 JOIN golden_old g ON g._key = n._key AND g.field = n.field
 JOIN view_old v ON v._key = n._key AND v.system = n.system AND v.field = n.field
+LEFT JOIN answered a ON a._key = n._key AND a.system = n.system AND a.field = n.field
 WHERE n.state IN ('value', 'null')
   AND (n.state <> n.base_state OR n.value IS DISTINCT FROM n.base_value)
   AND (n.state <> coalesce(v.state, 'absent') OR n.value IS DISTINCT FROM v.value)
@@ -50,7 +61,7 @@ SELECT s._key, s.unit, s.system, f.field, dense_rank() OVER (ORDER BY s._key, s.
        coalesce(n.state IN ('value', 'null'), false) AS carried,
        g.state <> 'unset' AND (NOT carried OR n.state = coalesce(v.state, 'absent') AND n.value IS NOT DISTINCT FROM v.value
                                               AND (n.state <> g.state OR n.value IS DISTINCT FROM g.value)) AS leaves, -- it to golden
-       CASE WHEN leaves THEN g.state WHEN carried THEN n.state ELSE coalesce(b.state, 'unset') END AS state,
+       CASE WHEN leaves THEN g.state WHEN carried THEN n.state ELSE coalesce(nullif(b.state, 'unsure'), 'unset') END AS state,
        CASE WHEN leaves THEN g.value WHEN carried THEN n.value ELSE b.value END AS value,
        b.version AS base_version, w.field IS NOT NULL AS is_news
 FROM side_news s

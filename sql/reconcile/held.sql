@@ -48,14 +48,13 @@ JOIN golden_old g ON g._key = m._key AND g.field = f.field
 GROUP BY m._key, m.unit, m.winner;
 
 -- News of a record that we made and whose answer was lost, in a field that the look
--- afterwards showed otherwise than it was sent: the system altered ours, or somebody
--- edited it.
+-- afterwards showed otherwise than it was sent, and that nobody has judged since: the
+-- system altered ours, or somebody edited it.
 CREATE OR REPLACE TEMP TABLE doubtful AS
 SELECT c._key, c.unit, min(c.system) AS system
 FROM contending c
 JOIN p_field f USING (unit)
-JOIN news n ON n._key = c._key AND n.system = c.system AND n.field = f.field
-SEMI JOIN unsure_field u ON u._key = n._key AND u.system = n.system AND u.field = n.field
+JOIN news n ON n._key = c._key AND n.system = c.system AND n.field = f.field AND n.base_state = 'unsure'
 GROUP BY c._key, c.unit;
 
 -- A hold goes on while one of its sides cannot be read; one of a kind that lasts
@@ -66,7 +65,7 @@ CREATE OR REPLACE TEMP TABLE held AS
 WITH waits AS (
     SELECT s._key, s.unit, s.kind, s.reason, 0 AS rank FROM standing_hold s
     LEFT JOIN contending c ON c._key = s._key AND c.unit = s.unit
-    WHERE s.fate = 'held' OR s.is_unknown OR s.kind IN ('hold', 'in_doubt', 'oscillation') AND c._key IS NOT NULL
+    WHERE s.fate = 'held' OR s.is_unknown OR s.kind IN ('hold', 'oscillation') AND c._key IS NOT NULL
     UNION
     SELECT _key, unit, 'hold', 'the rule is hold', 1 FROM chosen WHERE kind = 'hold' AND many > 1
     UNION

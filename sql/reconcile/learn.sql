@@ -45,7 +45,7 @@ WHERE c.op = 'update' AND c.outcome IN ('applied', 'applied_partly', 'already_tr
 
 -- Entity fields of a record that we made, as a look after a doubt showed them: not
 -- as they were sent, so ours was altered, or somebody has edited it since. That look
--- is not the answer, so they have no base, and contend with golden.
+-- is not the answer: their base is unsure until somebody has judged what they show.
 CREATE OR REPLACE TEMP TABLE unsure_field AS
 SELECT DISTINCT c._key, c.system, r.field
 FROM outcome_column c
@@ -57,7 +57,7 @@ WHERE c.op = 'create' AND c.outcome = 'unknown';
 -- A write that did not send a field does not move the version of its base.
 CREATE OR REPLACE TEMP TABLE base1 AS
 SELECT r._key, r.system, m.field,
-       CASE WHEN t.op = 'create' AND u.field IS NOT NULL THEN 'unset'
+       CASE WHEN t.op = 'create' AND u.field IS NOT NULL THEN 'unsure'
             WHEN t.op = 'create' AND (a.state = 'value' OR a.state = 'null' AND g.state = 'null') THEN a.state
             WHEN t.op = 'create' THEN 'unset'
             WHEN t.op = 'update' AND s.field IS NOT NULL AND a.state IN ('value', 'null') THEN a.state

@@ -101,7 +101,7 @@ WITH settled AS (
     WHERE s.unknown = '')
 SELECT _key, system, field, mapped_state, mapped_value,
        lags AND (state <> base_state OR value IS DISTINCT FROM base_value) AS lagging,
-       CASE WHEN lags THEN base_state ELSE state END AS state,
+       CASE WHEN NOT lags THEN state WHEN base_state = 'unsure' THEN 'unset' ELSE base_state END AS state,
        CASE WHEN lags THEN base_value ELSE value END AS value,
        base_state, base_value
 FROM settled;

@@ -6,6 +6,13 @@ SELECT p.*, s.can_create, s.can_update, s.can_delete, p.fate IN ('born', 'live',
 FROM party p JOIN p_system s USING (system)
 WHERE p.unknown = '' AND (s.due OR s.checked) AND p.fate NOT IN ('held', 'nothing');
 
+-- Records that golden gave up, and that nobody may delete.
+CREATE OR REPLACE TEMP TABLE leftover AS
+SELECT a._key, a.system, a.id, a.live
+FROM addressee a
+LEFT JOIN link2 l ON l._key = a._key AND l.system = a.system AND l.id = a.id
+WHERE a.old AND (NOT a.can_delete OR coalesce(l.state, '') <> 'live');
+
 -- What the system or a person refused before.
 CREATE OR REPLACE TEMP TABLE refused AS
 SELECT d.* FROM difference1 d JOIN addressee a USING (_key, system) WHERE d.kind <> 'overridden';
@@ -132,7 +139,8 @@ WITH standing AS (
     -- While the column waits for a person, what was refused before stays refused.
     SELECT r._key, r.system, r.field, r.kind, r.golden, r.seen, r.reason FROM refused r
     JOIN waiting_column h ON h._key = r._key AND h.system = r.system AND h.col = r.field
-    JOIN addressee a ON a._key = r._key AND a.system = r.system
+    JOIN addressee a ON a._key = r._key AND a.system = r.system AND a.live AND NOT a.old
+    JOIN scope_new c ON c._key = a._key AND c.system = a.system AND c.in_scope
     JOIN written_new w ON w._key = r._key AND w.system = r.system AND w.col = r.field AND w.state IN ('value', 'null')
     JOIN column_now o ON o._key = r._key AND o.system = r.system AND o.id = a.id AND o.col = r.field AND o.state IN ('value', 'null')
     WHERE r.golden IS NOT DISTINCT FROM CASE w.state WHEN 'value' THEN w.value END
@@ -176,10 +184,18 @@ ANTI JOIN standing s ON s._key = n._key AND s.system = n.system AND s.field = n.
 UNION ALL
 SELECT u._key, u.system, '', 'overridden', NULL, NULL, 'deleted there; recreate: hold' FROM uncreated u WHERE u.waits
 UNION ALL
-SELECT a._key, a.system, '', 'overridden', NULL, a.id, 'deleted elsewhere; this system declares no delete'
-FROM addressee a
-LEFT JOIN link2 l ON l._key = a._key AND l.system = a.system AND l.id = a.id
-WHERE a.old AND (NOT a.can_delete OR coalesce(l.state, '') <> 'live');
+SELECT _key, system, '', 'overridden', NULL, id, 'deleted elsewhere; this system declares no delete' FROM leftover
+UNION ALL
+-- A new life began beside it: what it says otherwise.
+SELECT n._key, n.system, n.field, 'overridden', g.value, n.mapped_value, 'of a record that was deleted elsewhere'
+FROM leftover a
+JOIN scope_new c ON c._key = a._key AND c.system = a.system AND c.in_scope
+JOIN seen0 n ON n._key = a._key AND n.system = a.system
+JOIN view_new v ON v._key = n._key AND v.system = n.system AND v.field = n.field
+JOIN golden_new g ON g._key = n._key AND g.field = n.field
+ANTI JOIN silent h ON h._key = n._key AND h.system = n.system AND h.field = n.field
+WHERE a.live AND n.mapped_state IN ('value', 'null') AND v.state IN ('value', 'null') AND NOT n.lagging
+  AND (n.mapped_state <> v.state OR n.mapped_value IS DISTINCT FROM v.value);
 
 -- What a person should know. A finding about a system that is not spoken to now
 -- is neither confirmed nor resolved.

@@ -374,9 +374,12 @@ func (g *game) apply(p *player, c map[string]*string, asked time.Time, answers b
 		p.lose(r.fields)
 	}
 	r.wrote = asked
-	if answers && *c["op"] == "create" && g.mishap(40) {
+	switch {
+	case answers && *c["op"] == "create" && g.mishap(40):
 		g.found(p, r, c, asked, after)
-	} else {
+	case answers && *c["op"] == "update" && outcome == "applied" && g.alters && g.mishap(30):
+		g.altered(r, c, asked, after)
+	default:
 		g.settled(c, id, asked, outcome, "applied", "outcome")
 	}
 	if answers {
@@ -408,6 +411,26 @@ func (g *game) found(p *player, r *held, c map[string]*string, asked time.Time, 
 	text, err := json.Marshal(fields)
 	must(g.w.t, err)
 	g.settled(c, *r.fields["id"], asked, "applied", "applied", "settled", string(text))
+}
+
+// altered: the system takes the write, and makes other letters or another value of one
+// of its texts.
+func (g *game) altered(r *held, c map[string]*string, asked time.Time, after map[string]*string) {
+	columns := slices.Sorted(maps.Keys(after))
+	column := columns[g.rng.IntN(len(columns))]
+	became := map[string]string{}
+	if sent, was := after[column], decodeText[map[string]*string](g.w.t, str(c["before"]))[column]; sent != nil && was != nil {
+		now := strings.ToUpper(*sent)
+		if other := g.value(column); other != nil && g.chance(40) {
+			now = *other
+		}
+		if now != *sent && now != *was {
+			r.fields[column], became[column] = &now, "altered"
+		}
+	}
+	text, err := json.Marshal(became)
+	must(g.w.t, err)
+	g.settled(c, str(c["id"]), asked, "applied", "applied", "outcome", string(text))
 }
 
 // notKept: the system answers as if it had taken the write, and shows what it had.

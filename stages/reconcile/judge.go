@@ -56,7 +56,7 @@ func (j judgement) judgeRange(ctx context.Context, s session) error {
 		{compiled: j.entity.Records()}, {compiled: j.entity.Standing()}, {file: "inputs"},
 		{compiled: j.entity.Shown()}, {file: "cells"}, {compiled: j.entity.Loud()}, {compiled: j.entity.Answers()},
 		{file: "learn"}, {file: "decided"}, {file: "observe"}, {file: "presence"},
-		{compiled: j.entity.Laid("old")}, {file: "view_old"}, {file: "fields"},
+		{compiled: append(j.entity.Laid("old"), j.entity.Altered())}, {file: "view_old"}, {file: "fields"},
 		{compiled: j.entity.Claimed()}, {file: "contest"}, {compiled: append(j.entity.Checked(), j.entity.Said())}, {file: "held"}, {file: "unfold"},
 		{compiled: append(j.entity.Laid("new"), j.entity.Written())}, {file: "view_new"}, {file: "judged"}, {file: "send"}, {file: "hold"}, {file: "rows"},
 		{compiled: []string{j.entity.Golden()}},

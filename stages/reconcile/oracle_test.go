@@ -365,6 +365,7 @@ type game struct {
 	rare    bool // few of them
 
 	unproven bool // no end is ever proven
+	alters   bool // systems make something else of what they are sent
 
 	journal, states, readable []string // to be stored by flush
 	pages                     map[string][]observation
@@ -403,12 +404,14 @@ func newGame(t testing.TB, seed uint64, keys int) *game {
 // of their own, and one field more.
 func newDrawnGame(t testing.TB, seed uint64, keys int) *game {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	return drawGame(t, rng, keys, []string{"air", "pms", "task", "web"}[:2+rng.IntN(3)], func(name string) style {
+	g := drawGame(t, rng, keys, []string{"air", "pms", "task", "web"}[:2+rng.IntN(3)], func(name string) style {
 		if st, ok := styles[name]; ok && rng.IntN(3) == 0 {
 			return st
 		}
 		return drawStyle(rng)
 	}, config.EntityField{Name: "since", Type: schemas.Type{Kind: schemas.Timestamp}})
+	g.alters = g.chance(50)
+	return g
 }
 
 func drawGame(t testing.TB, rng *rand.Rand, keys int, names []string, styleOf func(name string) style, more ...config.EntityField) *game {

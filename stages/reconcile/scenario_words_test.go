@@ -24,7 +24,7 @@ var grammar = []struct {
 		must(s.t, err)
 		s.w.at = s.w.at.Add(d)
 	}},
-	{regexp.MustCompile(`^(\w+) shows (\w+)(?: version (\d+))?: (.*)$`), (*scenario).doShow},
+	{regexp.MustCompile(`^(\w+) shows ([\w-]+)(?: version (\d+))?: (.*)$`), (*scenario).doShow},
 	{regexp.MustCompile(`^(\w+) shows (\w+) edited at (\d\d:\d\d): (.*)$`), func(s *scenario, m []string) {
 		s.doShow([]string{m[0], m[1], m[2], fmt.Sprint(*s.clock(m[3])), m[4]})
 	}},
@@ -51,7 +51,7 @@ var grammar = []struct {
 		s.person(m[1], m[2], func(map[string]*string) map[string]any { return map[string]any{"leave": true} })
 	}},
 	{regexp.MustCompile(`^(\w+) shows that (\w+) of (\w+) is (deleted|missing|moved away)$`), (*scenario).doEnd},
-	{regexp.MustCompile(`^(\w+) shows (\w+), which cannot be read$`), func(s *scenario, m []string) {
+	{regexp.MustCompile(`^(\w+) shows ([\w-]+), which cannot be read$`), func(s *scenario, m []string) {
 		s.w.exec(`INSERT INTO t_dead_letters (entity, system, letter, id, open, asked_at) VALUES ('bookings', ?, ?, ?, true, make_timestamptz(?::BIGINT))`,
 			m[1], m[2], m[2], s.w.at.UnixMicro())
 	}},

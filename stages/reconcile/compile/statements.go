@@ -117,13 +117,21 @@ func (e *Entity) Laid(which string) []string {
 
 // Written is what each system would be sent of golden as it becomes, in long form:
 // written_new, with the columns that have to do with a field that is looked at.
-func (e *Entity) Written() string {
+func (e *Entity) Written() string { return e.writtenLong("new", "JOIN loud USING (_key)") }
+
+// Altered is what would be sent of golden as it was, in long form, of the keys of
+// which a system made something else of a write: written_old.
+func (e *Entity) Altered() string {
+	return e.writtenLong("old", "JOIN loud USING (_key) SEMI JOIN (FROM difference1 WHERE reason = 'altered') USING (_key)")
+}
+
+func (e *Entity) writtenLong(which, of string) string {
 	var written []string
 	for i, s := range e.Systems {
-		written = append(written, long("_key", "col", s.Writes, fmt.Sprintf("FROM (written_new_%d JOIN loud USING (_key))", i),
+		written = append(written, long("_key", "col", s.Writes, fmt.Sprintf("FROM (written_%s_%d %s)", which, i, of),
 			func(b Bound) string { return e.loudColumn(s, b.Name) }))
 	}
-	return "CREATE OR REPLACE TEMP TABLE written_new AS " + e.union(written, "_key, col, state, value")
+	return "CREATE OR REPLACE TEMP TABLE written_" + which + " AS " + e.union(written, "_key, col, state, value")
 }
 
 // wide turns long rows of golden into a row per key (or per key and variant): typed

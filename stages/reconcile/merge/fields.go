@@ -1,6 +1,10 @@
 package merge
 
-import "maps"
+import (
+	"maps"
+	"regexp"
+	"strings"
+)
 
 // fields decides every field of a live record by its rule.
 func (j *judging) fields() {
@@ -51,8 +55,27 @@ func (j *judging) findNews(s *side) {
 			continue
 		}
 		s.news[field] = true
-		s.unseen[field] = s.base == nil || base != s.view.Get(field)
+		s.unseen[field] = s.base == nil || base != s.view.Get(field) && !j.answered(s, field)
 	}
+}
+
+// answered reports whether the system took golden's text in other letters or spaces
+// than it was sent in, and golden is still what was sent: its people have seen golden.
+func (j *judging) answered(s *side, field string) bool {
+	reads := s.sys.Reads[field]
+	if len(reads) != 1 {
+		return false
+	}
+	d, ok := j.differences[[2]string{s.sys.Name, reads[0]}]
+	return ok && d.Kind == "refused" && d.Reason == string(altered) && d.Golden != nil && d.Seen != nil &&
+		s.sys.Write(j.old.Fields).Get(reads[0]) == Of(*d.Golden) && letters(*d.Golden) == letters(*d.Seen)
+}
+
+var spaces = regexp.MustCompile(`\s+`)
+
+// letters is a text without the size of its letters and without spaces that say nothing.
+func letters(text string) string {
+	return strings.ToLower(strings.Trim(spaces.ReplaceAllString(text, " "), " "))
 }
 
 // says reports whether the system has news of the unit. While a field of a
@@ -76,6 +99,8 @@ func (j *judging) claim(s *side, u Unit) Fields {
 			claim[f] = j.old.Fields.Get(f)
 		case s.seen.Get(f).Set():
 			claim[f] = s.seen.Get(f)
+		case base.State == Unsure:
+			claim[f] = Val{State: Unset}
 		default:
 			claim[f] = base
 		}

@@ -118,14 +118,18 @@ func (j *judging) hold(decided map[string]decision) {
 
 // lasting reports whether a kind of hold goes on while anybody contends, though what
 // opened it is over.
-func lasting(kind string) bool { return kind == "hold" || kind == "in_doubt" || kind == "oscillation" }
+func lasting(kind string) bool { return kind == "hold" || kind == "oscillation" }
 
-// doubtful is the first system that contends with a field which we made it with, and
-// which a look after a lost answer showed otherwise; "" if none does.
+// doubtful is the first system that contends with a field which we made it with, which
+// a look after a lost answer showed otherwise, and which nobody has judged since; "" if
+// none does.
 func (j *judging) doubtful(u Unit, d decision) string {
 	for _, name := range j.contending(u, d) {
 		s := j.sides[name]
-		if overlap(u.Fields, func(f string) bool { return s.news[f] && s.unsure[f] }) {
+		if overlap(u.Fields, func(f string) bool {
+			base, _ := s.judgedBefore(f)
+			return s.news[f] && base.State == Unsure
+		}) {
 			return name
 		}
 	}

@@ -44,7 +44,6 @@ type side struct {
 	told    string // the ID that it shows or lost
 	news    map[string]bool
 	unseen  map[string]bool // of its news: it had not seen golden
-	unsure  map[string]bool // fields that we made it with, and a look after a lost answer showed otherwise
 	view    Fields          // what it would show if it held golden as it was
 	frozen  map[string]bool // fields in which it contends in a hold
 }
@@ -101,7 +100,7 @@ func begin(rules *Rules, in Situation) *judging {
 		j.differences[[2]string{d.System, d.Field}] = d
 	}
 	for _, s := range rules.Systems {
-		j.sides[s.Name] = &side{sys: s, news: map[string]bool{}, unseen: map[string]bool{}, unsure: map[string]bool{}, lagging: map[string]bool{}, frozen: map[string]bool{}}
+		j.sides[s.Name] = &side{sys: s, news: map[string]bool{}, unseen: map[string]bool{}, lagging: map[string]bool{}, frozen: map[string]bool{}}
 	}
 	return j
 }

@@ -38,7 +38,7 @@ func (j *judging) learnFrom(s *side, o Outcome) {
 // learnCreate: the answer to a create is base for all its fields. What we did
 // not send are the system's defaults: golden takes them where it has nothing.
 // Where only a look after a doubt showed the record, and not as it was sent, ours
-// was altered or somebody has edited it since: that has no base, and waits for a person.
+// was altered or somebody has edited it since: its base is unsure, and it waits for a person.
 func (j *judging) learnCreate(s *side, o Outcome) {
 	if !done(o.Outcome) || o.Answer == nil || j.golden == nil {
 		return
@@ -51,8 +51,7 @@ func (j *judging) learnCreate(s *side, o Outcome) {
 		unsure := overlap(reads, func(column string) bool { return o.column(column) == unproven })
 		switch {
 		case unsure:
-			s.unsure[field] = true
-			base.set(field, Val{State: Unset}, nil)
+			base.set(field, Val{State: Unsure}, nil)
 		case v.State == Value:
 			base.set(field, v, base.Version)
 			if j.golden.Live && !j.golden.Fields.Get(field).Set() {

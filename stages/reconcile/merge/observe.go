@@ -151,7 +151,9 @@ func (j *judging) shown(s *side) Fields {
 			seen[field] = Val{State: Unset}
 		}
 		if j.lags(s, field) && seen[field] != base {
-			seen[field], s.lagging[field] = base, true
+			if seen[field], s.lagging[field] = base, true; base.State == Unsure {
+				seen[field] = Val{State: Unset}
+			}
 		}
 	}
 	return seen

@@ -95,9 +95,23 @@ func (j *judging) propose(w Want, refused map[string]Difference) {
 func (j *judging) sendDelete(s *side, refused map[string]Difference) {
 	if !s.sys.Delete || j.links[[2]string{s.sys.Name, s.row.ID}].State != "live" {
 		j.differ(Difference{System: s.sys.Name, Kind: "overridden", Seen: &s.row.ID, Reason: "deleted elsewhere; this system declares no delete"})
+		j.listLeftover(s)
 		return
 	}
 	j.deleteThere(s, false, refused)
+}
+
+// listLeftover lists what a record says otherwise that golden gave up and nobody may
+// delete, where a new life began beside it.
+func (j *judging) listLeftover(s *side) {
+	if !j.golden.Live || !s.sys.Scope(j.golden.Fields) {
+		return
+	}
+	mapped := s.sys.Shows(s.row.Stream)
+	for _, field := range j.differing(s, mapped) {
+		j.differ(Difference{System: s.sys.Name, Field: field, Kind: "overridden", Golden: j.golden.Fields.Get(field).Pointer(),
+			Seen: mapped.Get(field).Pointer(), Reason: "of a record that was deleted elsewhere"})
+	}
 }
 
 // deleteThere asks for the delete of the record that the system shows.

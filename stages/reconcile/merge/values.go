@@ -13,13 +13,15 @@ import (
 type State string
 
 // The states. Unset: nobody ever said. Absent: the payloads never carried it.
-// Null: somebody cleared it. Value: it has one. Unknown: it did not map.
+// Null: somebody cleared it. Value: it has one. Unknown: it did not map. Unsure, of
+// a base: we made the record with the field, got no answer, and found it otherwise.
 const (
 	Unset   State = "unset"
 	Absent  State = "absent"
 	Null    State = "null"
 	Value   State = "value"
 	Unknown State = "unknown"
+	Unsure  State = "unsure"
 )
 
 // Val is a field's state and, with Value, its canonical text.
