@@ -3,12 +3,18 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/world"
+	"github.com/trueup-data/trueup/pipeline/duck"
+	"github.com/trueup-data/trueup/pipeline/lake"
+	"github.com/trueup-data/trueup/pipeline/observe"
+	"github.com/trueup-data/trueup/stages/review"
 	"github.com/trueup-data/trueup/stages/review/story"
 )
 
@@ -119,4 +125,61 @@ func TestAPlanSaysHowItGoesOn(t *testing.T) {
 	says(t, plan, "rejected by ana", "approved by ben", "next: trueup load (1 change)", "the next run withdraws", "trueup approve "+first.Reconciled[0].Plan)
 	out, _, _ = here(t, r.dir, r.with(), "load", "--progress", "none")
 	says(t, out, fmt.Sprintf("%s more wait for a person", plural(all-2, "change", "changes")))
+}
+
+// An approval covers what was shown. Where a record moved on, the plan says who had
+// approved another change of it, and what of it is not the same.
+func TestAPlanNamesWhatMovedSinceItWasApproved(t *testing.T) {
+	r := newRental(t, 24, 60)
+	here(t, r.dir, r.with(), "run", "--mode", "sweep", "--progress", "none")
+	raw, _, _ := here(t, r.dir, r.with(), "plan", "--output", "json")
+	var planned []story.Change
+	if err := json.Unmarshal([]byte(raw), &planned); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(planned, func(x story.Change) bool {
+		return x.Op == "update" && x.System == "staybnb" && x.After["total_cents"] != nil
+	})
+	if i < 0 {
+		t.Fatalf("no total is to be updated: %s", raw)
+	}
+	here(t, r.dir, r.with(), "approve", planned[i].ID, "--by", "ana")
+	if _, err := r.world.Edit(world.PMS, r.world.Find(world.PMS, planned[i].Key)[0], world.Values{"price": world.Text("1.23")}); err != nil {
+		t.Fatal(err)
+	}
+	r.world.Advance(time.Hour)
+	here(t, r.dir, r.with(), "run", "--mode", "sweep", "--progress", "none")
+	plan, _, _ := here(t, r.dir, r.with(), "plan", "--full")
+	says(t, plan, "ana approved another total_cents")
+}
+
+// What is ready only because a person approved it is not said to be sent once the
+// approval is over: the load would not send it.
+func TestAPlanDoesNotPromiseWhatAnApprovalThatIsOverAllowed(t *testing.T) {
+	r := newRental(t, 25, 60)
+	here(t, r.dir, r.with(), "run", "--mode", "sweep", "--progress", "none")
+	raw, _, _ := here(t, r.dir, r.with(), "plan", "--output", "json")
+	var planned []story.Change
+	if err := json.Unmarshal([]byte(raw), &planned); err != nil || len(planned) < 2 {
+		t.Fatal(err, raw)
+	}
+	here(t, r.dir, r.with(), "approve", planned[0].ID, "--by", "ana")
+	if _, errOut, code := here(t, r.dir, r.with(), "reconcile", "--progress", "none"); code == exitFailed {
+		t.Fatal(errOut)
+	}
+	env := r.with()
+	c := &cli{out: io.Discard, err: io.Discard, env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		flags: flags{project: filepath.Join(r.dir, "trueup.yaml")}, secrets: observe.NewRedactor()}
+	for _, later := range []time.Duration{0, review.Lifetime + time.Hour} {
+		err := c.withSession(t.Context(), func(a *app, s *duck.Session, head *lake.Snapshot) error {
+			p, err := story.ReadPlan(t.Context(), s, a.project, head.Clock(time.Now()).Add(later), story.Cut{})
+			if n := p.Next; n.Loading+n.Lapsed != 1 || (n.Lapsed == 1) != (later > 0) {
+				t.Errorf("after %s: %+v", later, n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -179,6 +179,9 @@ func origin(l story.Line) string {
 	if s := said(l.Word); s != "" {
 		parts = append(parts, s)
 	}
+	if l.Moved != nil {
+		parts = append(parts, l.Moved.Person+" approved another "+l.Moved.Columns)
+	}
 	if len(parts) == 0 {
 		return ""
 	}
@@ -253,6 +256,9 @@ func (c *cli) planHelp(n story.Next) {
 	}
 	if n.Loading > 0 {
 		c.say("next: trueup load (%s)", plural(n.Loading, "change", "changes"))
+	}
+	if n.Lapsed > 0 {
+		c.say("note: the approval of %s is over; the next run judges anew whether a person is asked", plural(n.Lapsed, "ready change", "ready changes"))
 	}
 	if n.Withdrawn > 0 {
 		c.say("note: the next run withdraws what was rejected")

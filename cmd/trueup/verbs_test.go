@@ -137,6 +137,9 @@ func TestDoctorNamesWhatFails(t *testing.T) {
 		t.Fatalf("%d: %s", code, out)
 	}
 	says(t, out, "ok      lake", "ok      system bookings@pms answers", "on the first page")
+	if strings.Contains(out, "note: ") {
+		t.Errorf("both systems guard every write:\n%s", out)
+	}
 	out, errOut, code := here(t, r.dir, r.with("PMS_TOKEN=a-wrong-secret-token"), "doctor")
 	if code != exitFailed || strings.Contains(out+errOut, "a-wrong-secret-token") {
 		t.Errorf("%d: %s%s", code, out, errOut)
@@ -147,6 +150,32 @@ func TestDoctorNamesWhatFails(t *testing.T) {
 	var checks []check
 	if err := json.Unmarshal([]byte(out), &checks); err != nil || code != exitFailed || len(checks) < 2 || checks[1].OK {
 		t.Errorf("%d %v %s", code, err, out)
+	}
+}
+
+// What the protocol of a stream cannot promise is told before anything is lost by it.
+func TestDoctorSaysWhatAProtocolCannotPromise(t *testing.T) {
+	for _, c := range []struct{ remove, put, says string }{
+		{"precondition: {header: If-Match, from: {header: ETag}}", "verify: none", "bookings@pms has no precondition: an edit in the instant before a write may be replaced (verify: none accepts lost edits)"},
+		{"idempotency: {header: Idempotency-Key, retention: 24h}", "", "bookings@staybnb has no precondition: an edit in the instant before a write may be replaced (each record is read right before it is written)"},
+		{"idempotency: {header: Idempotency-Key, retention: 24h}", "", "bookings@staybnb does not enforce our key: a create that executes late may exist twice, and is then a finding"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			r := newRental(t, 12, 10)
+			project := filepath.Join(r.dir, "trueup.yaml")
+			text, err := os.ReadFile(project)
+			if err != nil || !bytes.Contains(text, []byte(c.remove)) {
+				t.Fatal(err, c.remove)
+			}
+			if err := os.WriteFile(project, bytes.Replace(text, []byte(c.remove), []byte(c.put), 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, errOut, code := here(t, r.dir, r.with(), "doctor")
+			if code != exitDone {
+				t.Errorf("%d %s", code, errOut)
+			}
+			says(t, out, "note: "+c.says)
+		})
 	}
 }
 

@@ -33,14 +33,14 @@ provenance AS (
            string_agg(DISTINCT over, ', ' ORDER BY over) AS over
     FROM origin GROUP BY change),
 line AS (
-    SELECT c.entity, c.system, c.state, c.op, c.reason, c.word, c.person, c.expired, p.by_whom, p.rule, p.over,
+    SELECT c.entity, c.system, c.state, c.op, c.reason, c.word, c.person, c.expired, c.approver, c.moved, p.by_whom, p.rule, p.over,
            any_value(c.before) AS before, any_value(c.after) AS after, any_value(c.change) AS change, max(c.expires_at) AS expires_at,
            count(*) AS records, min(c._key, 3) AS keys
     FROM chosen c
     LEFT JOIN provenance p USING (change)
-    GROUP BY c.entity, c.system, c.state, c.op, c.reason, c.word, c.person, c.expired, p.by_whom, p.rule, p.over,
+    GROUP BY c.entity, c.system, c.state, c.op, c.reason, c.word, c.person, c.expired, c.approver, c.moved, p.by_whom, p.rule, p.over,
              CASE WHEN c.op = 'update' THEN c.before END, CASE WHEN c.op = 'update' THEN c.after END, CASE WHEN $2 THEN c.change END)
-SELECT entity, system, state, op, reason, word, person, expired, expires_at, by_whom, rule, over, before, after, change, records, to_json(keys)::VARCHAR AS keys,
+SELECT entity, system, state, op, reason, word, person, expired, expires_at, approver, moved, by_whom, rule, over, before, after, change, records, to_json(keys)::VARCHAR AS keys,
        count(*) OVER w AS lines, sum(records) OVER w AS all_records
 FROM line
 WINDOW w AS (PARTITION BY entity, system, state)

@@ -45,9 +45,17 @@ type Line struct {
 	Over   string             `json:"over,omitempty"` // whose value lost
 	Reason string             `json:"reason,omitempty"`
 	Word   *Word              `json:"decision,omitempty"` // what a person said of it
+	Moved  *Moved             `json:"moved,omitempty"`    // why an approval of this record does not cover it
 	Change string             `json:"change"`             // one of the changes
 
 	Lines, All int64 `json:"-"` // of this stream and state, also those that are cut
+}
+
+// Moved tells that a person approved another change of the same record, which was not
+// carried out: these columns were not what they are now.
+type Moved struct {
+	Person  string `json:"person"`
+	Columns string `json:"columns"`
 }
 
 // Next is how changes go on.
@@ -58,6 +66,7 @@ type Next struct {
 	Loading   int64    `json:"loading"`   // by the next load
 	Doubtful  int64    `json:"doubtful"`  // settled by the next run
 	Withdrawn int64    `json:"withdrawn"` // rejected: the next run withdraws them
+	Lapsed    int64    `json:"lapsed"`    // ready by an approval that is over: the next run judges them again
 }
 
 // Cut bounds what is shown of a plan.
@@ -70,10 +79,13 @@ type Cut struct {
 // ReadPlan reads every change that is not finished.
 func ReadPlan(ctx context.Context, session *duck.Session, project *config.Project, now time.Time, cut Cut) (Plan, error) {
 	var p Plan
-	if err := bindSome(ctx, session, project, "_changes", "_decisions", "_golden", "_conflicts", "_tombstones", "_differences"); err != nil {
+	if err := bindSome(ctx, session, project, "_changes", "_decisions", "_golden", "_conflicts", "_tombstones", "_differences", "_checkpoints"); err != nil {
 		return p, err
 	}
 	if err := do(ctx, session, "review/open.sql", optional(cut.Entity), now); err != nil {
+		return p, err
+	}
+	if err := do(ctx, session, "review/moved.sql", now); err != nil {
 		return p, err
 	}
 	if err := p.read(ctx, session, project, cut); err != nil {
@@ -117,7 +129,7 @@ func ReadSent(ctx context.Context, session *duck.Session, project *config.Projec
 
 // ReadNext reads how the open changes go on, and how many there are in each state.
 func ReadNext(ctx context.Context, session *duck.Session, project *config.Project, now time.Time) (n Next, states map[string]int64, err error) {
-	if err := bindSome(ctx, session, project, "_changes", "_decisions"); err != nil {
+	if err := bindSome(ctx, session, project, "_changes", "_decisions", "_checkpoints"); err != nil {
 		return n, nil, err
 	}
 	if err := do(ctx, session, "review/open.sql", nil, now); err != nil {
@@ -182,7 +194,7 @@ func (p *Plan) counts(ctx context.Context, session *duck.Session) error {
 	}
 	var plans string
 	n := &p.Next
-	if err := one(ctx, session, "review/next.sql", nil, &plans, &n.Held, &n.Waiting, &n.Loading, &n.Doubtful, &n.Withdrawn); err != nil {
+	if err := one(ctx, session, "review/next.sql", nil, &plans, &n.Held, &n.Waiting, &n.Loading, &n.Doubtful, &n.Withdrawn, &n.Lapsed); err != nil {
 		return err
 	}
 	return json.Unmarshal([]byte(plans), &n.Plans)
@@ -190,11 +202,11 @@ func (p *Plan) counts(ctx context.Context, session *duck.Session) error {
 
 func scanLine(rows *sql.Rows) (Line, error) {
 	var l Line
-	var word, person, by, rule, over, before, after sql.NullString
+	var word, person, approver, moved, by, rule, over, before, after sql.NullString
 	var expired sql.NullBool
 	var keys string
 	var w Word
-	err := rows.Scan(&l.Entity, &l.System, &l.State, &l.Op, &l.Reason, &word, &person, &expired, &w.Expires, &by, &rule, &over,
+	err := rows.Scan(&l.Entity, &l.System, &l.State, &l.Op, &l.Reason, &word, &person, &expired, &w.Expires, &approver, &moved, &by, &rule, &over,
 		&before, &after, &l.Change, &l.Records, &keys, &l.Lines, &l.All)
 	if err != nil {
 		return l, err
@@ -202,6 +214,9 @@ func scanLine(rows *sql.Rows) (Line, error) {
 	l.By, l.Rule, l.Over = by.String, rule.String, over.String
 	if w.Kind, w.Person, w.Expired = word.String, person.String, expired.Bool; w.Kind != "" {
 		l.Word = &w
+	}
+	if moved.Valid {
+		l.Moved = &Moved{Person: approver.String, Columns: moved.String}
 	}
 	if err := json.Unmarshal([]byte(keys), &l.Keys); err != nil {
 		return l, err
