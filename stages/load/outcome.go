@@ -10,7 +10,7 @@ import (
 
 // judge turns an answer into an outcome, per field where the record came with it.
 func (l *loader) judge(ctx context.Context, s *sent, a pipeline.Answer) {
-	s.status, s.digest, s.evidence, s.wait = a.Status, a.Digest, a.Evidence, a.RetryAfter
+	s.status, s.digest, s.evidence = a.Status, a.Digest, a.Evidence
 	s.outcome = a.Outcome
 	if s.change.doubted && a.Outcome == pipeline.Rejected {
 		s.change.keyRefused = true

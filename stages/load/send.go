@@ -31,8 +31,7 @@ type sent struct {
 	fields   map[string]string // outcome per field
 	evidence string
 	digest   string
-	wait     time.Duration // with Retryable
-	sights   []sight       // observations that came with it
+	sights   []sight // observations that came with it
 }
 
 // sight is an observation to store: a record, or that an ID did not answer.
