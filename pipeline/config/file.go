@@ -232,7 +232,7 @@ type writePart struct {
 	Settle    *time.Duration `yaml:"settle" help:"how long its listings may lag behind its writes; default 0"`
 	Verify    string         `yaml:"verify" enum:"read|none" help:"read the record right before each write; default read where there is no precondition"`
 	Lossy     Map[lossPart]  `yaml:"lossy" help:"what the system does to values that it is sent, by the path of its field: what differs by no more is the same"`
-	Rewrites  Node           `yaml:"rewrites" unbuilt:"what a system makes of a value is declared by lossy, not learnt"`
+	Rewrites  Node           `yaml:"rewrites" unbuilt:"other letters and spaces are learnt; what else a system makes of values is declared by lossy"`
 	LossyNews string         `yaml:"lossy_news" enum:"hold|take" help:"an edit in this system of a value of which it shows only a part: asked about, or taken as it is shown; default hold"`
 	Leave     string         `yaml:"leave" enum:"keep|delete|hold" help:"what becomes of a record that leaves write.scope: kept there with a finding, deleted there, or asked about; default keep"`
 	Recreate  Node           `yaml:"recreate" unbuilt:"it is resolve.deletes.recreate so far, for all systems of the entity"`

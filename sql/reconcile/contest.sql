@@ -12,8 +12,8 @@ LEFT JOIN laid_claim v ON v._variant = a._variant AND v._key = b._key AND v.syst
 WHERE b.carried
 GROUP BY a._key, a.unit, a.system, b.system
 HAVING bool_and(CASE WHEN a.state = 'unset' THEN false
-                     WHEN m.writes THEN coalesce(v.state, 'absent') = b.state AND v.value IS NOT DISTINCT FROM b.value
-                     ELSE a.state = b.state AND a.value IS NOT DISTINCT FROM b.value END)
+                     WHEN m.writes THEN coalesce(v.state, 'absent') = b.shown_state AND v.value IS NOT DISTINCT FROM b.shown_value
+                     ELSE a.state = b.shown_state AND a.value IS NOT DISTINCT FROM b.shown_value END)
 UNION ALL
 SELECT c._key, c.unit, c.system, ''
 FROM claim c JOIN golden_old g ON g._key = c._key AND g.field = c.field

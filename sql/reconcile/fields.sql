@@ -63,7 +63,7 @@ SELECT s._key, s.unit, s.system, f.field, dense_rank() OVER (ORDER BY s._key, s.
                                               AND (n.state <> g.state OR n.value IS DISTINCT FROM g.value)) AS leaves, -- it to golden
        CASE WHEN leaves THEN g.state WHEN carried THEN n.state ELSE coalesce(nullif(b.state, 'unsure'), 'unset') END AS state,
        CASE WHEN leaves THEN g.value WHEN carried THEN n.value ELSE b.value END AS value,
-       b.version AS base_version, w.field IS NOT NULL AS is_news
+       n.state AS shown_state, n.value AS shown_value, b.version AS base_version, w.field IS NOT NULL AS is_news
 FROM side_news s
 JOIN p_field f USING (unit)
 JOIN golden_old g ON g._key = s._key AND g.field = f.field
