@@ -29,7 +29,13 @@ type links struct {
 	files Files
 
 	mu   sync.Mutex
-	held map[string]int // link -> sessions that read it
+	held map[string]*link // by path
+}
+
+// link is a file that sessions read.
+type link struct {
+	readers int
+	shape   string
 }
 
 // openLinks makes the engine's folder below dir, and removes the folders of
@@ -49,7 +55,7 @@ func openLinks(dir string, files Files) (*links, error) {
 	if own, err = filepath.Abs(own); err != nil {
 		return nil, folderFault(dir, err)
 	}
-	l := &links{dir: own, spill: filepath.Join(own, "spill"), files: files, held: map[string]int{}}
+	l := &links{dir: own, spill: filepath.Join(own, "spill"), files: files, held: map[string]*link{}}
 	if l.lock, err = lockFolder(own); err != nil {
 		return nil, errors.Join(folderFault(own, err), os.RemoveAll(own))
 	}
@@ -104,52 +110,58 @@ func (l *links) close() error {
 }
 
 // acquire brings a file here and holds it until it is released.
-func (l *links) acquire(ctx context.Context, f lake.File) (string, error) {
+func (l *links) acquire(ctx context.Context, f lake.File) (path, shape string, err error) {
 	name := sha256.Sum256([]byte(f.Key)) // keys are never used twice
-	link := filepath.Join(l.dir, hex.EncodeToString(name[:16])+".parquet")
-	if l.hold(link) {
-		return link, nil
+	at := filepath.Join(l.dir, hex.EncodeToString(name[:16])+".parquet")
+	if shape, held := l.hold(at); held {
+		return at, shape, nil
 	}
 	const tries = 5 // the cache may evict between its answer and the link
-	var err error
 	for range tries {
-		var path string
-		if path, err = l.files.Path(ctx, f); err != nil {
-			return "", err
+		var cached string
+		if cached, err = l.files.Path(ctx, f); err != nil {
+			return "", "", err
 		}
-		if err = l.enter(path, link); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		if shape, err = l.enter(cached, at); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
 	if err != nil {
-		return "", fault.New(fault.Permanent, "hold a file of the cache", err).WithWhere(fault.Place{Object: f.Key}).
+		return "", "", fault.New(fault.Permanent, "hold a file of the cache", err).WithWhere(fault.Place{Object: f.Key}).
 			WithHelp("give the cache more room than one run reads")
 	}
-	return link, nil
+	return at, shape, nil
 }
 
 // hold counts one more reader of a link that exists.
-func (l *links) hold(link string) bool {
+func (l *links) hold(at string) (shape string, held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held[link] == 0 {
-		return false
+	k := l.held[at]
+	if k == nil {
+		return "", false
 	}
-	l.held[link]++
-	return true
+	k.readers++
+	return k.shape, true
 }
 
 // enter links a file unless another session just did.
-func (l *links) enter(path, link string) error {
+func (l *links) enter(path, at string) (shape string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held[link] == 0 {
-		if err := hardLink(path, link); err != nil {
-			return err
+	k := l.held[at]
+	if k == nil {
+		if err := hardLink(path, at); err != nil {
+			return "", err
 		}
+		if shape, err = shapeOf(at); err != nil {
+			return "", errors.Join(err, os.Remove(at))
+		}
+		k = &link{shape: shape}
+		l.held[at] = k
 	}
-	l.held[link]++
-	return nil
+	k.readers++
+	return k.shape, nil
 }
 
 // hardLink links, or over the border of a file system points to the file.
@@ -173,13 +185,13 @@ func (l *links) release(held []string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
-	for _, link := range held {
-		l.held[link]--
-		if l.held[link] > 0 {
+	for _, at := range held {
+		k := l.held[at]
+		if k.readers--; k.readers > 0 {
 			continue
 		}
-		delete(l.held, link)
-		if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		delete(l.held, at)
+		if err := os.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}

@@ -77,25 +77,38 @@ func (r *reading) same(a, b string) string {
 // scan reads files as one relation of the table's columns, in their types, and
 // the places. Files come from versions with fewer columns: an empty relation
 // stands beside them that has every column, so that none is missing or untyped.
+// Those of one shape are one list: a statement then opens one of them to know the
+// columns of all, where it would open each to unite them, once for each statement.
 func (r *reading) scan(files []placed) string {
 	typed := r.empty()
 	if len(files) == 0 {
 		return "(" + typed + ")"
 	}
-	var paths, seqs, ords []string
+	var shapes []string
+	of := map[string][]placed{}
 	for _, f := range files {
-		paths = append(paths, Literal(f.path))
-		seqs = append(seqs, strconv.FormatUint(f.Seq, 10))
-		ords = append(ords, strconv.Itoa(f.ord))
+		if _, known := of[f.shape]; !known {
+			shapes = append(shapes, f.shape)
+		}
+		of[f.shape] = append(of[f.shape], f)
 	}
 	var b strings.Builder
 	b.WriteString("(SELECT ")
 	for _, c := range r.table.Columns {
 		fmt.Fprintf(&b, "CAST(%[1]s AS %[2]s) AS %[1]s, ", Quote(c.Name), c.Type.DuckDB())
 	}
-	fmt.Fprintf(&b, "%s, %s, %s FROM (%s UNION ALL BY NAME SELECT *, %s AS %s, %s AS %s, %s AS %s FROM read_parquet([%s], union_by_name = true)%s))",
-		ColSeq, ColOrd, ColPos, typed,
-		pick(seqs), ColSeq, pick(ords), ColOrd, fileRow, ColPos, strings.Join(paths, ", "), r.where())
+	fmt.Fprintf(&b, "%s, %s, %s FROM (%s", ColSeq, ColOrd, ColPos, typed)
+	for _, shape := range shapes {
+		var paths, seqs, ords []string
+		for _, f := range of[shape] {
+			paths = append(paths, Literal(f.path))
+			seqs = append(seqs, strconv.FormatUint(f.Seq, 10))
+			ords = append(ords, strconv.Itoa(f.ord))
+		}
+		fmt.Fprintf(&b, " UNION ALL BY NAME SELECT *, %s AS %s, %s AS %s, %s AS %s FROM read_parquet([%s])%s",
+			pick(seqs), ColSeq, pick(ords), ColOrd, fileRow, ColPos, strings.Join(paths, ", "), r.where())
+	}
+	b.WriteString("))")
 	return b.String()
 }
 

@@ -65,8 +65,9 @@ type reading struct {
 // placed is a file on this machine with its place.
 type placed struct {
 	lake.File
-	path string
-	ord  int
+	path  string
+	shape string
+	ord   int
 }
 
 // Current makes a view of a table's rows that count: the one row per key that
@@ -128,12 +129,12 @@ func (s *Session) open(ctx context.Context, t tables.Table, options []Option) (*
 		if !r.wants(f) {
 			continue
 		}
-		path, err := s.links.acquire(ctx, f)
+		path, shape, err := s.links.acquire(ctx, f)
 		if err != nil {
 			return nil, nil, fmt.Errorf("file of %s: %w", t.Name, err)
 		}
 		s.held = append(s.held, path)
-		out = append(out, placed{File: f, path: path, ord: ord})
+		out = append(out, placed{File: f, path: path, shape: shape, ord: ord})
 	}
 	return r, out, nil
 }
