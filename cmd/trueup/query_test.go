@@ -100,6 +100,22 @@ func TestAQueryAnswersInEveryFormat(t *testing.T) {
 	}
 }
 
+// Every type of value prints as DuckDB writes it, not as the program holds it.
+func TestValuesPrintAsTheyAreWritten(t *testing.T) {
+	r := newRental(t, 17, 10)
+	statement := `select interval 90 second + interval '1.25 second' as a, interval '1 year 2 months 1 day' as b, -interval '1 hour' as c, interval 0 second as d,
+		map{'k': 1} as e, '01890000-0000-7000-8000-00000000000a'::uuid as f, {'x': 1.50, 'y': [interval 2 day]} as g, 1.50 as h, date '2026-01-02' as i, time '10:00:00' as j,
+		timestamptz '2026-01-02 10:00:00Z' as k, null as l, 1::hugeint as m`
+	out, errOut, code := here(t, r.dir, r.with(), "query", "--format", "csv", statement)
+	if code != exitDone {
+		t.Fatal(errOut)
+	}
+	want := `00:01:31.25,1 year 2 months 1 day,-01:00:00,00:00:00,"{""k"":1}",01890000-0000-7000-8000-00000000000a,"{""x"":""1.50"",""y"":[""2 days""]}",1.50,2026-01-02,10:00:00,2026-01-02T10:00:00Z,,1`
+	if _, row, _ := strings.Cut(strings.TrimSpace(out), "\n"); row != want {
+		t.Errorf("%s\n%s", row, want)
+	}
+}
+
 func TestDescribeSaysWhatEveryColumnMeans(t *testing.T) {
 	r := newRental(t, 18, 10)
 	out, _, code := here(t, r.dir, r.with(), "query", "--describe", "--output", "json")

@@ -186,14 +186,66 @@ func plain(v any, databaseType string) any {
 		return v.UTC().Format(time.RFC3339Nano)
 	case duckdb.Decimal:
 		return fixed(v)
+	case duckdb.Interval:
+		return span(v)
+	case duckdb.OrderedMap, map[string]any, []any:
+		return nested{inside(v)}
 	case fmt.Stringer:
 		return v.String()
 	case []byte:
+		if id := (duckdb.UUID{}); databaseType == "UUID" && len(v) == len(id) {
+			copy(id[:], v)
+			return id.String()
+		}
 		return string(v)
-	case map[string]any, []any, duckdb.Map:
-		return nested{v}
 	}
 	return v
+}
+
+// inside makes the values in a list or a struct plain.
+func inside(v any) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = inside(v[i])
+		}
+		return out
+	case map[string]any:
+		out := map[string]any{}
+		for name := range v {
+			out[name] = inside(v[name])
+		}
+		return out
+	case duckdb.OrderedMap:
+		return v
+	}
+	return plain(v, "")
+}
+
+// span renders an interval as DuckDB does, such as "1 month 3 days 00:01:30".
+func span(v duckdb.Interval) string {
+	var parts []string
+	for _, p := range []struct {
+		n         int32
+		one, many string
+	}{{v.Months / 12, "year", "years"}, {v.Months % 12, "month", "months"}, {v.Days, "day", "days"}} {
+		if p.n != 0 {
+			parts = append(parts, plural(int64(p.n), p.one, p.many))
+		}
+	}
+	if v.Micros != 0 || len(parts) == 0 {
+		sign, d := "", time.Duration(v.Micros)*time.Microsecond
+		if d < 0 {
+			sign, d = "-", -d
+		}
+		text := fmt.Sprintf("%s%02d:%02d:%02d", sign, int64(d.Hours()), int64(d.Minutes())%60, int64(d.Seconds())%60)
+		if rest := (d % time.Second).Microseconds(); rest != 0 {
+			text += strings.TrimRight(fmt.Sprintf(".%06d", rest), "0")
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, " ")
 }
 
 // nested is a list, a struct or JSON: text prints it as JSON too.
