@@ -44,6 +44,7 @@ func (m memory) Query(ctx context.Context, statement string, args ...any) (*sql.
 // world keeps an entity's tables in DuckDB, as the lake would, and judges them
 // again and again. The stages around reconcile are played by the test.
 type world struct {
+	end     func() // of its database; twice is safe
 	t       testing.TB
 	s       memory
 	project config.Entity
@@ -81,10 +82,14 @@ func newWorld(t testing.TB, entity config.Entity, rules *merge.Rules) *world {
 	t.Helper()
 	db, err := sql.Open("duckdb", "")
 	must(t, err)
-	t.Cleanup(func() { db.Close() })
 	conn, err := db.Conn(context.Background())
 	must(t, err)
-	w := &world{t: t, s: memory{conn: conn}, project: entity, rules: rules, text: sqlText, perHash: 100000, at: start, last: start, plan: "plan-1"}
+	end := func() { // the database takes memory until its last connection is closed
+		conn.Close()
+		db.Close()
+	}
+	t.Cleanup(end)
+	w := &world{t: t, end: end, s: memory{conn: conn}, project: entity, rules: rules, text: sqlText, perHash: 100000, at: start, last: start, plan: "plan-1"}
 	w.exec("SET TimeZone = 'UTC'; SET threads = 1")
 	w.entity, err = compile.New(compile.Binder{Context: context.Background(), Query: w.s.Query}, entity)
 	must(t, err)
