@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trueup-data/trueup/cmd/sandbox/story"
+	"github.com/trueup-data/trueup/pipeline/fault"
 )
 
 func (c *cli) demoCommand() *cobra.Command {
@@ -19,7 +21,12 @@ func (c *cli) demoCommand() *cobra.Command {
 				return fmt.Errorf("find this program: %w", err)
 			}
 			o.Program, o.Name, o.Env = self, os.Args[0], os.Environ()
-			return story.Tell(cmd.Context(), o)
+			err = story.Tell(cmd.Context(), o)
+			if cmd.Context().Err() != nil {
+				return fault.New(fault.Canceled, "demo", errors.New("interrupted")).WithCode(fault.CodeInterrupted).
+					WithHelp("trueup demo, which begins anew").WithNote("all systems of it are simulated, and ended with it")
+			}
+			return err
 		}}
 	cmd.Flags().StringVar(&o.Dir, "dir", filepath.Join(".trueup", "demo"), "folder to work in; emptied first if an earlier demo made it")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 7, "what the simulated world follows from")

@@ -296,6 +296,18 @@ func TestATerminatedRunIsExitCode130(t *testing.T) {
 }
 
 // A store that cannot be written ends the run with an error, and loses nothing.
+func TestAnInterruptedDemoSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errOut bytes.Buffer
+	none := func(string) (string, bool) { return "", false }
+	code := execute(ctx, []string{"demo", "--dir", filepath.Join(t.TempDir(), "demo")}, strings.NewReader(""), &out, &errOut, none)
+	if code != exitInterrupted {
+		t.Errorf("%d", code)
+	}
+	says(t, errOut.String(), "error: ", "interrupted", "help: trueup demo", "note: ")
+}
+
 func TestAStoreThatCannotBeWrittenIsAClearError(t *testing.T) {
 	r := newRental(t, 16, 10)
 	before, _, _ := here(t, r.dir, r.with(), "status", "--output", "json")

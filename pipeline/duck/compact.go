@@ -108,7 +108,7 @@ func (f *folding) run(ctx context.Context, plan lake.Compaction) ([]lake.File, e
 	}
 	if f.rows != want {
 		return nil, fault.New(fault.Permanent, "fold "+f.table.Name, fmt.Errorf("the inputs have %d rows, %d were read", want, f.rows)).
-			WithNote("nothing was changed").WithHelp("trueup verify")
+			WithNote("nothing was changed").WithHelp("trueup doctor")
 	}
 	return f.close(ctx, plan.Fold)
 }

@@ -126,6 +126,9 @@ func (l *links) acquire(ctx context.Context, f lake.File) (path, shape string, e
 			break
 		}
 	}
+	if err != nil && fault.HelpOf(err) != "" {
+		return "", "", err
+	}
 	if err != nil {
 		return "", "", fault.New(fault.Permanent, "hold a file of the cache", err).WithWhere(fault.Place{Object: f.Key}).
 			WithHelp("give the cache more room than one run reads")

@@ -26,7 +26,7 @@ func shapeOf(path string) (shape string, err error) {
 	}
 	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return "", fault.New(fault.Permanent, "read the columns of a file", err).WithWhere(fault.Place{Object: path})
+		return "", fault.New(fault.Permanent, "read the columns of a file", err).WithWhere(fault.Place{Object: path}).WithHelp("trueup doctor")
 	}
 	return strings.ReplaceAll(file.Schema().String(), "required ", "optional "), nil
 }

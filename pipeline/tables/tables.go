@@ -139,7 +139,7 @@ func Golden(entity string, fields []schemas.Column, systems []string) Table {
 type BaseColumns struct {
 	ID, Hash, ETag, Version string // of the observation judged last
 
-	// Fields is {field: {"state": "value|null|unset", "value": text, "version": n, "frozen": true}}
+	// Fields is {field: {"state": "value|null|unset|unsure", "value": text, "version": n, "frozen": true}}
 	// for the fields whose base differs from golden, was judged under another version than
 	// the record, or is frozen by a hold; every other field's base is golden, under Version.
 	Fields string
